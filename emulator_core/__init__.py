@@ -1,0 +1,1 @@
+"""The machine: capabilities, instruction rows and the engine."""

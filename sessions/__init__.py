@@ -1,0 +1,1 @@
+"""Recordings: events with effects, observations, and the points in time between them."""

@@ -1,0 +1,198 @@
+"""Events: everything that reaches a guest from outside, as values.
+
+An event is a tick, a label and effects. Applying the effects of a recording at their ticks, in order, is the whole of a
+replay; nothing else changes a guest. Observations stand beside events: they describe, they change nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterWrite:
+    """Set one register. Capability registers (``c0``, ``csp``, ``ddc`` …) take 129 bits: tag, high word, low word."""
+
+    thread: int
+    register: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryWrite:
+    """Write bytes at an absolute address. Tags of touched granules are cleared."""
+
+    address: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityWrite:
+    """Write one granule with its tag. ``raw`` is 128 bits (high word, low word); ``address`` is 16-aligned."""
+
+    address: int
+    raw: int
+    tag: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Map zeroed pages. ``prot`` is a set of the letters ``rwx``; a device page reports stores instead of keeping them."""
+
+    address: int
+    size: int
+    prot: str
+    device: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Protect:
+    """Change the protection of mapped pages."""
+
+    address: int
+    size: int
+    prot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unmap:
+    """Forget pages, their tags included."""
+
+    address: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadStart:
+    """A register context comes to life. Its number is the next free one and must equal ``thread``.
+
+    ``mode`` is ``user`` (system calls and faults stop the run) or ``system`` (bare metal from EL3).
+    """
+
+    thread: int
+    mode: str = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadExit:
+    """A thread ends; its registers stay readable until the machine goes."""
+
+    thread: int
+    status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadSwitch:
+    """Another thread runs from now on."""
+
+    thread: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadBlock:
+    """A thread waits and is not scheduled until it is woken. ``reason`` is what a person reads: ``lock 3``, ``join 1``."""
+
+    thread: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadWake:
+    """A waiting thread may run again."""
+
+    thread: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramExit:
+    """The whole guest ended."""
+
+    status: int
+
+
+Effect: TypeAlias = (
+    RegisterWrite
+    | MemoryWrite
+    | CapabilityWrite
+    | Map
+    | Protect
+    | Unmap
+    | ThreadStart
+    | ThreadExit
+    | ThreadSwitch
+    | ThreadBlock
+    | ThreadWake
+    | ProgramExit
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Effects that happened at a tick, under one label (``hostcall 1 write_out``, ``deploy 16``, ``schedule``)."""
+
+    tick: int
+    label: str
+    effects: tuple[Effect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Bytes that the guest or the monitor printed. ``source`` is ``guest``, ``monitor``; thread -1 is none."""
+
+    tick: int
+    thread: int
+    compartment: str
+    source: str
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A decoded call into the monitor or the host, as the boundary served it.
+
+    ``layer`` is the path in badges (``17→M``, ``M→H``); ``arguments`` are printed forms; ``result`` is None while inside.
+    """
+
+    tick: int
+    thread: int
+    layer: str
+    number: int
+    name: str
+    arguments: tuple[str, ...]
+    result: str | None
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleLoad:
+    """A file was mapped: ``base`` is absolute; ``compartment`` is the badge that owns it."""
+
+    tick: int
+    name: str
+    path: str
+    base: int
+    size: int
+    compartment: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A thread began (``reason`` given) or stopped (None) waiting."""
+
+    tick: int
+    thread: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something worth a line that no other observation says: a relocation pass, a corrupted canary."""
+
+    tick: int
+    text: str
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+Observation: TypeAlias = Output | Call | ModuleLoad | Wait | Note
