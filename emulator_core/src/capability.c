@@ -1,7 +1,8 @@
 /* Morello capabilities: the compressed bounds (CHERI Concentrate, 16-bit mantissas) and what changes them.
  *
  *   bounds, hi 30..0:   IE' | limit(14) | base(16)      IE' = 1: exponent 0, all mantissa bits are stored
- *                       0   | limit(11) ~e(5..3) | base(13) ~e(2..0)     internal exponent e, low 3 bits are 0
+ *                       0   | limit(11) ~e(5..3) | base(13) ~e(2..0)     internal exponent e, low 3 bits are
+ * 0
  */
 #include "capability.h"
 
@@ -246,7 +247,9 @@ struct cap cap_set_bounds(struct cap c, u128 length, bool exact) {
     return (struct cap){c.lo, (c.hi & ~BOUNDS_MASK) | encode_bounds(r), keeps_tag};
 }
 
-bool cap_set_bounds_is_exact(struct cap c, u128 length) { return !round_bounds(bounds_start(c), length).lost; }
+bool cap_set_bounds_is_exact(struct cap c, u128 length) {
+    return !round_bounds(bounds_start(c), length).lost;
+}
 
 /* Tried at the highest start for the length, where rounding needs the most room. */
 uint64_t cap_get_representable_mask(uint64_t length) {

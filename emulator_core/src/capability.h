@@ -11,6 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct cap {
     uint64_t lo, hi;
     bool tag;
@@ -88,7 +92,7 @@ static inline bool cap_is_executive(struct cap c) { return cap_check_permissions
 static inline bool cap_is_local(struct cap c) { return !cap_check_permissions(c, CAP_PERM_GLOBAL); }
 bool cap_is_in_bounds(struct cap c);
 bool cap_is_range_in_bounds(struct cap c, uint64_t start, unsigned __int128 length);
-bool cap_is_equal(struct cap a, struct cap b);   /* CapIsEqual: all 129 bits */
+bool cap_is_equal(struct cap a, struct cap b);     /* CapIsEqual: all 129 bits */
 bool cap_is_subset_of(struct cap a, struct cap b); /* CapIsSubSetOf: bounds and permissions; tags apart */
 bool cap_is_base_above_limit(struct cap c);
 bool cap_is_exponent_out_of_range(struct cap c);
@@ -98,19 +102,29 @@ bool cap_is_representable(struct cap c, uint64_t address);
 bool cap_is_representable_fast(struct cap c, uint64_t increment);
 
 /* Changes. None looks at the tag first; the instructions do what their clauses say around them. */
-static inline struct cap cap_with_tag_clear(struct cap c) { return (struct cap){c.lo, c.hi, false}; }
-static inline struct cap cap_with_tag_set(struct cap c) { return (struct cap){c.lo, c.hi, true}; }
-struct cap cap_set_value(struct cap c, uint64_t value);      /* precise representability rule */
-struct cap cap_add(struct cap c, uint64_t increment);        /* fast representability rule */
-struct cap cap_set_offset(struct cap c, uint64_t offset);    /* as the specification's CapSetOffset */
-struct cap cap_set_flags(struct cap c, uint64_t flags);      /* bits 63..56 of flags */
+static inline struct cap cap_with_tag_clear(struct cap c) {
+    c.tag = false;
+    return c;
+}
+static inline struct cap cap_with_tag_set(struct cap c) {
+    c.tag = true;
+    return c;
+}
+struct cap cap_set_value(struct cap c, uint64_t value);   /* precise representability rule */
+struct cap cap_add(struct cap c, uint64_t increment);     /* fast representability rule */
+struct cap cap_set_offset(struct cap c, uint64_t offset); /* as the specification's CapSetOffset */
+struct cap cap_set_flags(struct cap c, uint64_t flags);   /* bits 63..56 of flags */
 struct cap cap_set_object_type(struct cap c, uint64_t otype);
 struct cap cap_unseal(struct cap c);
 struct cap cap_clear_perms(struct cap c, uint32_t mask);
 struct cap cap_set_bounds(struct cap c, unsigned __int128 length, bool exact); /* length at most 2^64 */
 bool cap_set_bounds_is_exact(struct cap c, unsigned __int128 length); /* would no bound be rounded? */
-struct cap cap_squash_post_load(struct cap loaded, struct cap base); /* CapSquashPostLoadCap */
-uint64_t cap_get_representable_mask(uint64_t length); /* RRMASK */
-uint64_t cap_representable_length(uint64_t length);   /* RRLEN */
+struct cap cap_squash_post_load(struct cap loaded, struct cap base);  /* CapSquashPostLoadCap */
+uint64_t cap_get_representable_mask(uint64_t length);                 /* RRMASK */
+uint64_t cap_representable_length(uint64_t length);                   /* RRLEN */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

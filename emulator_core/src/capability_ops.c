@@ -50,8 +50,8 @@ struct cap capop_clrperm(struct cap cn, uint64_t xm) {
 }
 
 struct cap capop_clrperm_imm(struct cap cn, unsigned perm) {
-    uint32_t mask = (perm & 1 ? CAP_PERM_EXECUTE : 0) | (perm & 2 ? CAP_PERM_STORE : 0) |
-                    (perm & 4 ? CAP_PERM_LOAD : 0);
+    uint32_t mask =
+        (perm & 1 ? CAP_PERM_EXECUTE : 0) | (perm & 2 ? CAP_PERM_STORE : 0) | (perm & 4 ? CAP_PERM_LOAD : 0);
     return capop_clrperm(cn, mask);
 }
 
@@ -112,7 +112,9 @@ struct cap capop_cpytype(struct cap cn, struct cap cm) {
 
 /* Tests. */
 
-static bool is_subset_with_tag(struct cap a, struct cap b) { return a.tag == b.tag && cap_is_subset_of(a, b); }
+static bool is_subset_with_tag(struct cap a, struct cap b) {
+    return a.tag == b.tag && cap_is_subset_of(a, b);
+}
 
 unsigned capop_chkeq(struct cap cn, struct cap cm) { return cap_is_equal(cn, cm) ? NZCV_Z : 0; }
 unsigned capop_chkss(struct cap cn, struct cap cm) { return is_subset_with_tag(cn, cm) ? NZCV_N : 0; }

@@ -12,6 +12,10 @@
 
 #include "capability.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { NZCV_N = 8, NZCV_Z = 4, NZCV_C = 2, NZCV_V = 1 };
 
 struct cap_nzcv {
@@ -44,7 +48,8 @@ uint64_t capop_rrmask(uint64_t xn);
 struct cap capop_clrperm(struct cap cn, uint64_t xm);
 struct cap capop_clrperm_imm(struct cap cn, unsigned perm); /* bit 0 execute, 1 store, 2 load */
 struct cap capop_clrtag(struct cap cn);
-struct cap capop_sctag(struct cap cn, uint64_t xm, bool may_set); /* may_set: System access, setting not disabled */
+struct cap capop_sctag(struct cap cn, uint64_t xm,
+                       bool may_set); /* may_set: System access, setting not disabled */
 struct cap capop_scflgs(struct cap cn, uint64_t xm);
 struct cap capop_bicflgs(struct cap cn, uint64_t mask);
 struct cap capop_eorflgs(struct cap cn, uint64_t mask);
@@ -82,7 +87,8 @@ uint64_t capop_gcvalue(struct cap cn);
  * the PCC forms CCTLR.PCCBO. */
 uint64_t capop_cfhi(struct cap cn);
 struct cap capop_cthi(struct cap cn, uint64_t xm);
-struct value_nzcv capop_cvt_to_pointer(struct cap cn, struct cap base, bool base_offset); /* CVT, CVTD, CVTP Xd */
+struct value_nzcv capop_cvt_to_pointer(struct cap cn, struct cap base,
+                                       bool base_offset);              /* CVT, CVTD, CVTP Xd */
 struct cap capop_cvt(struct cap base, uint64_t xn, bool base_offset);  /* CVT, CVTD, CVTP Cd */
 struct cap capop_cvtz(struct cap base, uint64_t xn, bool base_offset); /* CVTZ, CVTDZ, CVTPZ Cd */
 
@@ -102,5 +108,9 @@ enum cap_pair_check {
     CAP_PAIR_DATA_EXECUTABLE,
 };
 enum cap_pair_check cap_pair_check(struct cap target, struct cap data, bool restricted);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
