@@ -1,6 +1,275 @@
-"""The C core: capabilities and the machine. Types only; the code is src/ and binding/module.cpp."""
+"""The C core: capabilities, instructions and the machine. Types only; the code is src/ and binding/module.cpp.
 
+Addresses are absolute virtual addresses. A capability register's value is one 129-bit integer:
+tag << 128 | high word << 64 | low word; NZCV to EL are 64-bit, V registers 128-bit integers.
+"""
+
+import enum
+from collections.abc import Sequence
 from typing import final
+
+# ---- machine ---------------------------------------------------------------------------------------------
+
+PAGE: int
+"""Bytes of a page; mappings are multiples of it."""
+GRANULE: int
+"""Bytes that share one tag."""
+HOSTCALL_HLT: int
+"""The immediate of the HLT that stops with StopKind.HOSTCALL."""
+
+class Prot(enum.IntFlag):
+    R = 1
+    W = 2
+    X = 4
+
+class Watch(enum.IntFlag):
+    READ = 1
+    WRITE = 2
+    TAG = 4
+
+class Mode(enum.IntEnum):
+    USER = 0
+    SYSTEM = 1
+
+class StopKind(enum.IntEnum):
+    BUDGET = 0
+    INTERRUPT = 1
+    SYSCALL = 2
+    HOSTCALL = 3
+    FAULT = 4
+    BREAKPOINT = 5
+    WATCHPOINT = 6
+    RING_FULL = 7
+    DEVICE = 8
+    UNSUPPORTED = 9
+    HALT = 10
+
+class FaultKind(enum.IntEnum):
+    NONE = 0
+    UNMAPPED = 1
+    PAGE_PERMISSION = 2
+    ALIGNMENT = 3
+    PC_ALIGNMENT = 4
+    SP_ALIGNMENT = 5
+    CAP_TAG = 6
+    CAP_SEALED = 7
+    CAP_BOUNDS = 8
+    CAP_PERMISSION = 9
+    UNDEFINED = 10
+    BRK = 11
+    SYSTEM_ACCESS = 12
+    CAP_PAGE = 13
+
+class Access(enum.IntEnum):
+    FETCH = 0
+    READ = 1
+    WRITE = 2
+    READ_CAP = 3
+    WRITE_CAP = 4
+
+class CrossingKind(enum.IntEnum):
+    PAIR = 0
+    SENTRY = 1
+    FAILED = 2
+
+class PairCheck(enum.IntFlag):
+    """The conditions of BLRS C29, Cn, Cm that did not hold."""
+
+    CN_TAG = 1
+    CM_TAG = 2
+    CN_SEALED = 4
+    CM_SEALED = 8
+    OTYPE = 16
+    BSP = 32
+    EXECUTE = 64
+    EXECUTIVE = 128
+
+class Unmapped(Exception):
+    """A debugger's access met an unmapped page; args[0] is the first address that is not mapped."""
+
+    @property
+    def address(self) -> int: ...
+
+@final
+class Fault:
+    """Why an instruction did not retire."""
+
+    @property
+    def kind(self) -> FaultKind: ...
+    @property
+    def access(self) -> Access: ...
+    @property
+    def address(self) -> int:
+        """Virtual address of the access (or of the instruction, for a fetch)."""
+    @property
+    def size(self) -> int:
+        """Bytes of the access."""
+    @property
+    def reg(self) -> int:
+        """Index in register_names() of the register whose capability failed, or -1."""
+    @property
+    def cap(self) -> int:
+        """That capability as the check saw it (129 bits)."""
+    @property
+    def needed(self) -> int:
+        """Permission bits that the access needed."""
+    @property
+    def esr(self) -> int:
+        """The syndrome register's value for this fault."""
+    @property
+    def immediate(self) -> int:
+        """The immediate of BRK."""
+
+@final
+class Stop:
+    """Why and where a run ended."""
+
+    @property
+    def kind(self) -> StopKind: ...
+    @property
+    def thread(self) -> int: ...
+    @property
+    def tick(self) -> int:
+        """Retired instructions of all threads, after the run."""
+    @property
+    def pc(self) -> int: ...
+    @property
+    def fault(self) -> Fault | None:
+        """Present when kind is FAULT."""
+    @property
+    def watch(self) -> int:
+        """Id of the watchpoint."""
+    @property
+    def address(self) -> int:
+        """Address of the watched or device access."""
+    @property
+    def size(self) -> int: ...
+    @property
+    def value(self) -> int:
+        """DEVICE: the value stored; SYSCALL and HALT: the instruction's immediate."""
+    @property
+    def instruction(self) -> int:
+        """WATCHPOINT: address of the instruction that made the access."""
+    @property
+    def access(self) -> Access: ...
+    @property
+    def clause(self) -> int:
+        """UNSUPPORTED: number of the clause that this engine does not execute."""
+
+@final
+class Crossing:
+    """One sealed branch between compartments, or one that failed. Capabilities are 129-bit integers."""
+
+    @property
+    def tick(self) -> int: ...
+    @property
+    def thread(self) -> int: ...
+    @property
+    def kind(self) -> CrossingKind: ...
+    @property
+    def cn(self) -> int: ...
+    @property
+    def cm(self) -> int:
+        """255 when the instruction has no Cm."""
+    @property
+    def failed(self) -> PairCheck: ...
+    @property
+    def origin(self) -> int:
+        """Address of the branch (`from` in emu.h)."""
+    @property
+    def to(self) -> int:
+        """Address of the target."""
+    @property
+    def target(self) -> int: ...
+    @property
+    def paired(self) -> int: ...
+    @property
+    def pcc(self) -> int: ...
+    @property
+    def number(self) -> int:
+        """C14."""
+    @property
+    def result(self) -> int:
+        """C0."""
+    @property
+    def argument(self) -> tuple[int, ...]:
+        """C0..C5."""
+
+@final
+class Snapshot:
+    """Whole state of a machine at one tick; pages are shared until written."""
+
+    @property
+    def ticks(self) -> int: ...
+
+@final
+class Machine:
+    def __init__(self) -> None: ...
+
+    # Memory. Addresses and sizes of mappings are multiples of PAGE; ValueError when a range is bad.
+    def map(self, address: int, size: int, prot: int) -> None:
+        """Map zeroed memory over whatever was there. Untouched pages cost nothing."""
+    def unmap(self, address: int, size: int) -> None: ...
+    def protect(self, address: int, size: int, prot: int) -> None: ...
+    def map_device(self, address: int, size: int) -> None:
+        """A range whose stores stop the run with StopKind.DEVICE and whose loads give zero."""
+    def regions(self) -> list[tuple[int, int, int, bool]]:
+        """(address, size, prot, device), sorted by address; neighbours that agree are one."""
+    def read(self, address: int, size: int) -> bytes:
+        """A debugger's read: protection is ignored. Raises Unmapped."""
+    def write(self, address: int, content: bytes) -> None:
+        """A debugger's write: protection is ignored, tags are cleared. Raises Unmapped and then wrote nothing."""
+    def read_tags(self, address: int, size: int) -> bytes:
+        """One byte (0 or 1) for each granule that [address, address + size) touches. Raises Unmapped."""
+    def read_capability(self, address: int) -> tuple[int, bool]:
+        """(128-bit value, tag) of the aligned granule at address. Raises Unmapped, ValueError if unaligned."""
+    def write_capability(self, address: int, raw: int, tag: bool) -> None: ...
+
+    # Threads.
+    def add_thread(self, mode: Mode | str = ...) -> int:
+        """A new register context: "user" (EL0 under a modelled kernel) or "system" (bare metal at EL3)."""
+    def remove_thread(self, thread: int) -> None: ...
+    def threads(self) -> list[int]: ...
+    def get(self, thread: int, reg: int) -> int: ...
+    def set(self, thread: int, reg: int, value: int) -> None: ...
+    def registers(self, thread: int) -> tuple[int, ...]:
+        """All registers at once, in the order of register_names() (unused numbers are 0)."""
+    def get_sysreg(self, thread: int, name: str) -> int:
+        """A system register by its architectural name ("VBAR_EL1", "CELR_EL3", …). KeyError if unknown."""
+    def set_sysreg(self, thread: int, name: str, value: int) -> None: ...
+
+    # Running.
+    def run(self, thread: int, max_ticks: int) -> Stop:
+        """Execute until max_ticks retired or something stops the thread; the GIL is released.
+
+        A breakpoint at the pc where the run starts does not stop it.
+        """
+    def interrupt(self) -> None:
+        """End a run from another thread within about a millisecond; a pending one ends the next run."""
+    @property
+    def ticks(self) -> int: ...
+    @ticks.setter
+    def ticks(self, value: int) -> None: ...
+
+    # Stops.
+    def add_breakpoint(self, address: int) -> None: ...
+    def remove_breakpoint(self, address: int) -> None: ...
+    def breakpoints(self) -> list[int]: ...
+    def add_watchpoint(self, address: int, size: int, access: int) -> int:
+        """Stop after an access of the kinds in access (Watch) to the range; returns its id."""
+    def remove_watchpoint(self, watch: int) -> None: ...
+    def crossings(self) -> list[Crossing]:
+        """Drain the ring of crossings, oldest first."""
+
+    # Whole state.
+    def save(self) -> Snapshot: ...
+    def load(self, snapshot: Snapshot) -> None: ...
+    def digest(self) -> bytes:
+        """32 bytes over memory contents, tags, mappings, all registers and ticks."""
+
+def register_names() -> Sequence[str]:
+    """Names by register number: c0..c30 csp pcc ddc ctpidr rcsp rddc rctpidr cid ctpidrro, nzcv cpsr cctlr
+    fpcr fpsr el, v0..v31 from 64 on; numbers that name nothing are empty strings."""
 
 # ---- capabilities ----
 
