@@ -1,0 +1,1 @@
+"""The instruction set as rows: what decodes, prints and assembles."""
