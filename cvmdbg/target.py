@@ -92,7 +92,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Where and why the target stands. ``tick`` counts retired instructions over all threads; None if it cannot be known."""
+    """Where and why the target stands. ``tick`` counts retired instructions of all threads; None if unknown."""
 
     thread: int
     pc: int
@@ -153,10 +153,10 @@ class Thread:
 class Crossing:
     """A sealed-branch transfer that the engine saw, successful or failed.
 
-    ``kind``: pair (BLRS), sentry (a sealed entry into other bounds), failed. ``failed`` names the checks that did not hold:
-    cn-tag cm-tag cn-sealed cm-sealed otype bsp execute executive. ``cn``, ``cm``: register numbers, cm -1 if none.
-    ``pc`` is the branch, ``to`` its target; ``target``, ``paired``, ``pcc``: 129 bits before the branch. ``number`` is X14,
-    ``result`` C0, ``arguments`` C0..C5, all 129 bits, as they were at the branch.
+    ``kind``: pair (BLRS), sentry (a sealed entry into other bounds), failed. ``failed`` names the checks that did
+    not hold: cn-tag cm-tag cn-sealed cm-sealed otype bsp execute executive. ``cn``, ``cm``: register numbers, cm -1
+    if none. ``pc`` is the branch, ``to`` its target; ``target``, ``paired``, ``pcc``: 129 bits before the branch.
+    ``number`` is X14, ``result`` C0, ``arguments`` C0..C5, all 129 bits, as they were at the branch.
     """
 
     tick: int
@@ -199,6 +199,9 @@ class Stops(Protocol):
         """Watch a range for ``r``, ``w``, ``rw`` or ``tag``; returns its number."""
 
     def remove_watchpoint(self, number: int) -> None: ...
+
+    def catch_crossings(self, on: bool) -> None:
+        """While on, every sealed-branch transfer stops the run just after it, with a CROSSING reason."""
 
 
 class Target(Protocol):

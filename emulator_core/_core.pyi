@@ -260,6 +260,8 @@ class Machine:
     def remove_watchpoint(self, watch: int) -> None: ...
     def crossings(self) -> list[Crossing]:
         """Drain the ring of crossings, oldest first."""
+    def set_ring_capacity(self, crossings: int) -> None:
+        """How many crossings the ring holds before StopKind.RING_FULL; 1 stops just after every crossing."""
 
     # Whole state.
     def save(self) -> Snapshot: ...

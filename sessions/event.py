@@ -38,7 +38,7 @@ class CapabilityWrite:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """Map zeroed pages. ``prot`` is a set of the letters ``rwx``; a device page reports stores instead of keeping them."""
+    """Map zeroed pages. ``prot`` is a set of the letters ``rwx``; a device page reports stores, it keeps none."""
 
     address: int
     size: int
@@ -91,7 +91,7 @@ class ThreadSwitch:
 
 @dataclass(frozen=True, slots=True)
 class ThreadBlock:
-    """A thread waits and is not scheduled until it is woken. ``reason`` is what a person reads: ``lock 3``, ``join 1``."""
+    """A thread waits until it is woken. ``reason`` is what a person reads: ``lock 3``, ``join 1``."""
 
     thread: int
     reason: str
@@ -151,7 +151,7 @@ class Output:
 class Call:
     """A decoded call into the monitor or the host, as the boundary served it.
 
-    ``layer`` is the path in badges (``17→M``, ``M→H``); ``arguments`` are printed forms; ``result`` is None while inside.
+    ``layer`` is the path in badges (``17→M``, ``M→H``); ``arguments`` are printed forms; ``result`` is None inside.
     """
 
     tick: int
