@@ -23,7 +23,7 @@ class Instruction:
 
     `clause` is the specification's name of what executes, "UNDEFINED" when nothing does.  `target` is the address that
     the text names (branch, adr, literal), already absolute.  `kinds` says what the instruction does to control and
-    memory: load, store, branch, call, return, syscall, trap.  `bases` are the registers that memory is addressed by.
+    memory: load, store, branch, call, return, conditional, syscall, trap.  `bases` are the registers that memory is addressed by.
     """
 
     word: int

@@ -228,6 +228,42 @@ def index(shift: int) -> Kind:
     return Kind(f"an index register, shifted by {shift} or not", show, read, _INDEX)
 
 
+_EXTENDED = re.compile(
+    r"(?P<register>[wx](?:zr|[0-9]+))\s*,\s*(?P<extend>[us]xt[bhwx])(?:\s*#?(?P<shift>[0-7]))?(?![a-z0-9])"
+)
+
+
+def _show_extended(value: int, width: int, place: Place) -> str:
+    register, option, shift = value >> 6, value >> 3 & 7, value & 7
+    amount = f" #{shift}" if shift else ""
+    return f"{(X if option & 3 == 3 else W)[register]}, {_EXTENDS[option]}{amount}"
+
+
+def _read_extended(text: str, width: int, place: Place) -> int | None:
+    match = _EXTENDED.fullmatch(text)
+    option = _EXTENDS.index(match["extend"]) if match and match["extend"] in _EXTENDS else 0
+    names = X if option & 3 == 3 else W
+    if match is None or match["register"] not in names:
+        return None
+    return names.index(match["register"]) << 6 | option << 3 | int(match["shift"] or 0)
+
+
+def granule(scale: int) -> Kind:
+    """A pc-relative address counted from the granule of the pc."""
+    plain = target(scale)
+
+    def at(place: Place) -> Place:
+        return Place(place.pc & -scale, place.c64)
+
+    def show(value: int, width: int, place: Place) -> str | None:
+        return plain.show(value, width, at(place))
+
+    def read(text: str, width: int, place: Place) -> int | None:
+        return plain.read(text, width, at(place))
+
+    return Kind(plain.expects, show, read, plain.pattern, target=True)
+
+
 BASE = _by_mode(X_SP, C_SP)
 ALTERNATE_BASE = _by_mode(C_SP, X_SP)
 
@@ -250,14 +286,20 @@ KINDS: dict[str, Kind] = {
     "d": vector_scalar("d"),
     "q": vector_scalar("q"),
     "cond": words("a condition", CONDITIONS),
-    "hex": unsigned(hexadecimal=True),
+    "lsl12": words("lsl #12", ("lsl #0", "lsl #12")),
+    "sealform": words("a form of seal", (None, "rb", "lpb", "lb")),
+    "permset": words("a set of permissions", ("#0", "x", "w", "wx", "r", "rx", "rw", "rwx")),
+    # Rm(5), option(3), shift(3)
+    "extended": Kind("an extended register", _show_extended, _read_extended, _EXTENDED),
     "page": page("the hexadecimal address of a page in reach"),
 }
 
 # name*N: N is the number behind the star, 1 without.
 FAMILIES: dict[str, Callable[[int], Kind]] = {
     "u": unsigned,
+    "hex": lambda scale: unsigned(scale, hexadecimal=True),
     "simm": signed_number,
     "pc": target,
+    "pcalign": granule,
     "index": index,
 }

@@ -17,7 +17,7 @@ when the specification leaves it undefined and it is only printed.  BITS stand m
 
 A clause may have several encodings.  Where encodings of different clauses overlap, one must be a subset of the
 other, and the narrower one executes; any other overlap is an error.  KIND says what a debugger wants to know:
-`load`, `store`, `branch`, `call`, `return`, `syscall`, `trap`.
+`load`, `store`, `branch`, `call`, `return`, `conditional`, `syscall`, `trap`.
 
 An indented line is a *row*: one assembly form.  `=` marks an alias.  Of an encoding's rows the first whose fixed
 fields and condition hold prints the word, so aliases stand before what they stand for; all are tried in order to
@@ -43,7 +43,7 @@ from emulator_core.isa.conditions import Condition
 FOLDER = Path(__file__).parent
 FILES = ("morello.isa", "a64.isa", "fpsimd.isa")
 UNDEFINED = "-"
-KINDS = frozenset({"load", "store", "branch", "call", "return", "syscall", "trap"})
+KINDS = frozenset({"load", "store", "branch", "call", "return", "conditional", "syscall", "trap"})
 
 _TOKEN = re.compile(
     r"(?P<fixed>[01]+)$|(?:(?P<ignored>\w+):)?\((?P<canon>[01]+)\)$|(?P<name>\w+)(?::(?P<width>\d+)(?P<nonzero>>0)?)?$"
