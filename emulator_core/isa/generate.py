@@ -185,27 +185,27 @@ def source(table: Table, executed: list[str]) -> str:
 #include "exec.h"
 #include "isa.h"
 
-struct node {{ uint8_t lsb, width; uint16_t first; }};
-struct encoding {{ uint32_t mask, value, nonzero; uint16_t clause, row, rows; }};
-struct row {{ uint32_t mask, value; }};
+struct isa_node {{ uint8_t lsb, width; uint16_t first; }};
+struct isa_encoding {{ uint32_t mask, value, nonzero; uint16_t clause, row, rows; }};
+struct isa_bits {{ uint32_t mask, value; }};
 
-static const struct node nodes[] = {{
+static const struct isa_node nodes[] = {{
 {_lines([f"{{{lsb}, {width}, {first}}}" for lsb, width, first in nodes], 8)}}};
 static const int16_t candidates[] = {{
 {_lines([str(index) for index in candidates], 20)}}};
-static const struct encoding encodings[] = {{
+static const struct isa_encoding encodings[] = {{
 {_lines(encodings, 1)}}};
-static const struct row rows[] = {{
+static const struct isa_bits rows[] = {{
 {_lines(rows, 4)}}};
 const char *const isa_clause_name[CLAUSE_COUNT] = {{
 {_lines(names, 1)}}};
 
-static const struct encoding *find(uint32_t word) {{
-    const struct node *node = nodes;
+static const struct isa_encoding *find(uint32_t word) {{
+    const struct isa_node *node = nodes;
     while (node->width)
         node = &nodes[node->first + (word >> node->lsb & ((1u << node->width) - 1))];
     for (const int16_t *at = &candidates[node->first]; *at >= 0; at++) {{
-        const struct encoding *e = &encodings[*at];
+        const struct isa_encoding *e = &encodings[*at];
         if ((word & e->mask) == e->value && (!e->nonzero || word & e->nonzero))
             return e;
     }}
@@ -213,7 +213,7 @@ static const struct encoding *find(uint32_t word) {{
 }}
 
 uint16_t isa_clause(uint32_t word) {{
-    const struct encoding *encoding = find(word);
+    const struct isa_encoding *encoding = find(word);
     return encoding ? encoding->clause : CLAUSE_UNDEFINED;
 }}
 
@@ -225,7 +225,7 @@ static bool holds(int row, uint32_t word, bool c64) {{
 }}
 
 int isa_row(uint32_t word, bool c64) {{
-    const struct encoding *encoding = find(word);
+    const struct isa_encoding *encoding = find(word);
     if (!encoding)
         return -1;
     for (int row = encoding->row; row < encoding->row + encoding->rows; row++)
