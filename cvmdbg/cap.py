@@ -175,7 +175,7 @@ def _capability(text: str, tag: bool = False) -> Capability:
     try:
         return parse(text, tag)
     except ValueError as error:
-        raise UserError(f"{error}") from None
+        raise UserError(str(error)) from None
 
 
 def evaluate(op: str, cap_hex: str, tag: str, argument: str | None) -> str:
@@ -206,6 +206,8 @@ def _argument_form(operation: Operation) -> str:
 
 def evaluate_line(line: str) -> str:
     """The result of one line of columns: op, capability hex, tag, argument (and more, which is not read)."""
+    if len(line) > _MAX_LINE:
+        raise UserError(f"a line is at most {_MAX_LINE} bytes")
     columns = line.split(None, 4)
     if len(columns) < 3:
         raise UserError("a line is op, capability hex, tag, argument hex")
@@ -213,10 +215,8 @@ def evaluate_line(line: str) -> str:
 
 
 def read_lines(stream: BinaryIO) -> Iterator[str]:
-    """Lines of a stream as text, none longer than 4,096 bytes; foreign bytes are escaped."""
+    """Lines of a stream as text, cut just above the longest that is taken; foreign bytes are escaped."""
     while line := stream.readline(_MAX_LINE + 1):
-        if len(line) > _MAX_LINE:
-            raise UserError(f"a line is at most {_MAX_LINE} bytes")
         yield line.decode("ascii", "backslashreplace")
 
 
