@@ -14,6 +14,7 @@ from emulator_core.isa.kinds import kind
 from emulator_core.isa.operands import Kind, Place
 from emulator_core.isa.table import Encoding, Row, RowError
 
+_TOKEN = re.compile(r"\w+|\W")
 _PIECE = re.compile(r"<(?P<fields>[^<>:]+):(?P<kind>[^<>]+)>|(?P<open>\{)|(?P<close>\})|(?P<text>[^<>{}]+)")
 
 
@@ -178,21 +179,20 @@ def _skip(text: str, position: int) -> int:
 
 
 def _literal(literal: str, text: str, position: int, failure: Failure) -> int | None:
-    """The position after a literal. A blank between words is needed, others and `#` are not."""
-    for number, character in enumerate(literal):
-        if character == " ":
-            before = literal[number - 1] if number else text[position - 1 : position]
-            if before.isalnum() and position < len(text) and text[position] != " ":
+    """The position after a literal. A blank between two words is needed; other blanks and `#` are not."""
+    for token in _TOKEN.findall(literal):
+        if token == " ":
+            after = _skip(text, position)
+            if after == position and text[position - 1 : position + 1].isalnum() and position < len(text):
                 failure.at(position, "a blank")
                 return None
-            position = _skip(text, position)
+            position = after
             continue
-        if number == 0 or not character.isalnum():
-            position = _skip(text, position) if not character.isalnum() or position else position
-        if text[position : position + 1] == character:
-            position += 1
-        elif character != "#":
-            failure.at(position, f"{literal.strip()!r}")
+        start = position if token.isalnum() and position and text[position - 1].isalnum() else _skip(text, position)
+        if text.startswith(token, start):
+            position = start + len(token)
+        elif token != "#":
+            failure.at(start, repr(token))
             return None
     return position
 
