@@ -33,6 +33,7 @@ class Kind:
     pattern: re.Pattern[str] = re.compile(r"[a-z0-9_]+")
     omitted: int = 0
     words: Sequence[str] = ()  # all spellings, where they are few: needed inside a mnemonic
+    canonical: Callable[[int, int], int] | None = None  # (value, width) to the value that the same text reads as
     target: bool = False  # the text is an address that the instruction names
     base: bool = False  # the register is the base of a memory access
 
@@ -264,6 +265,24 @@ def granule(scale: int) -> Kind:
     return Kind(plain.expects, show, read, plain.pattern, target=True)
 
 
+_ELEMENT = re.compile(r"v(?P<register>[0-9]+)\.(?P<size>[bhsd])\[(?P<index>[0-9]+)\]")
+
+
+def _show_element(value: int, width: int, place: Place) -> str | None:
+    register, imm5 = value >> 5, value & 31
+    size = (imm5 & -imm5).bit_length() - 1
+    return f"v{register}.{'bhsd'[size]}[{imm5 >> size + 1}]" if 0 <= size < 4 else None
+
+
+def _read_element(text: str, width: int, place: Place) -> int | None:
+    match = _ELEMENT.fullmatch(text)
+    if match is None:
+        return None
+    size, register = "bhsd".index(match["size"]), int(match["register"])
+    imm5 = (int(match["index"]) << 1 | 1) << size
+    return register << 5 | imm5 if register < 32 and imm5 < 32 else None
+
+
 BASE = _by_mode(X_SP, C_SP)
 ALTERNATE_BASE = _by_mode(C_SP, X_SP)
 
@@ -285,6 +304,8 @@ KINDS: dict[str, Kind] = {
     "s": vector_scalar("s"),
     "d": vector_scalar("d"),
     "q": vector_scalar("q"),
+    # Rn(5), imm5: the lowest set bit is the size, what is above it the index
+    "element": Kind("an element of a vector register", _show_element, _read_element, _ELEMENT),
     "cond": words("a condition", CONDITIONS),
     "lsl12": words("lsl #12", ("lsl #0", "lsl #12")),
     "sealform": words("a form of seal", (None, "rb", "lpb", "lb")),

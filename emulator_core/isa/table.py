@@ -27,8 +27,9 @@ assemble.  Rows never decide what executes.  In a TEMPLATE
     <N.immr:k>    joins fields, most significant first, into one value; a digit 0 or 1 is a bit of its own
     { ... }       is left out where all its operands are at their kind's default (0)
 
-and everything else is literal text.  After `|`, `Rd=31` fixes a field (or ties it: `Rm=Rn`), and `if` begins a
-condition (see conditions.py), which may also name `c64`, 1 in that mode.  Every field is printed, fixed or ignored.
+and everything else is literal text.  After `|`, `Rd=31` fixes a field (or ties it: `Rm=Rn`), `Rt~31` says that the
+form ignores a field and assembles it so, and `if` begins a condition (see conditions.py), which may also name `c64`,
+1 in that mode.  Every field is printed, fixed or ignored.
 """
 
 import re
@@ -65,6 +66,10 @@ class Field:
     def of(self, word: int) -> int:
         return word >> self.lsb & ((1 << self.width) - 1)
 
+    def put(self, word: int, value: int) -> int:
+        """The word with this field set."""
+        return word & ~(((1 << self.width) - 1) << self.lsb) | value << self.lsb
+
 
 @dataclass(frozen=True)
 class Bits:
@@ -98,13 +103,23 @@ class Row:
     @cached_property
     def fixed(self) -> dict[str, Condition]:
         """Fields that the form fixes, in order."""
-        items = self._constraint.partition(" if ")[0].split()
-        return {name: Condition(value) for name, _, value in (item.partition("=") for item in items)}
+        pairs = (item.partition("=") for item in self._items)
+        return {name: Condition(value) for name, equals, value in pairs if equals}
+
+    @cached_property
+    def ignored(self) -> dict[str, int]:
+        """Fields that mean nothing in this form, with the value that is assembled."""
+        pairs = (item.partition("~") for item in self._items)
+        return {name: int(value) for name, tilde, value in pairs if tilde}
 
     @cached_property
     def condition(self) -> Condition | None:
         text = self._constraint.partition(" if ")[2].strip()
         return Condition(text) if text else None
+
+    @property
+    def _items(self) -> list[str]:
+        return self._constraint.partition(" if ")[0].split()
 
     @property
     def _constraint(self) -> str:
@@ -279,13 +294,15 @@ def _check_row(row: Row) -> None:
     fields = row.encoding.bits.fields
     operands = re.findall(r"<([^<>:]+):[^<>]+>", row.template)
     printed = {name for operand in operands for name in operand.split(".") if not name.isdigit()}
-    named = printed | set(row.fixed)
+    named = printed | set(row.fixed) | set(row.ignored)
     named |= {name for value in row.fixed.values() for name in value.names}
     named |= row.condition.names if row.condition else set()
     for name in sorted(named - set(fields) - {"c64"}):
         raise RowError(f"{row.place}: there is no field {name!r}")
     for name, part in fields.items():
-        settled = name in printed or name in row.fixed or row.encoding.bits.ignored >> part.lsb & 1
+        settled = (
+            name in printed or name in row.fixed or name in row.ignored or row.encoding.bits.ignored >> part.lsb & 1
+        )
         if not settled:
             raise RowError(f"{row.place}: the field {name!r} is neither printed nor fixed")
 

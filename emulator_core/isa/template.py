@@ -32,14 +32,16 @@ class Operand:
             value = value << width | (fields[name] if name not in ("0", "1") else int(name))
         return value
 
+    def split(self, value: int) -> Iterator[tuple[str, int]]:
+        """The parts of value, with their fields."""
+        for name, width in reversed(self.fields):
+            yield name, value & ((1 << width) - 1)
+            value >>= width
+
     def assign(self, value: int, fields: dict[str, int]) -> bool:
         """Give the fields their parts of value; false when one already differs."""
-        for name, width in reversed(self.fields):
-            part = value & ((1 << width) - 1)
-            value >>= width
-            if part != (int(name) if name in ("0", "1") else fields.setdefault(name, part)):
-                return False
-        return True
+        parts = self.split(value)
+        return all(part == (int(n) if n in ("0", "1") else fields.setdefault(n, part)) for n, part in parts)
 
 
 Node = str | Operand | tuple["Node", ...]
@@ -106,16 +108,30 @@ class Form:
             failure.at(len(text), "operands that go together")
         return None
 
+    def canonical(self, word: int) -> int:
+        """The word of the same text that this form assembles: its ignored bits as declared."""
+        bits = self.row.encoding.bits
+        word = word & ~bits.ignored | bits.canonical
+        for name, value in self.row.ignored.items():
+            word = bits.fields[name].put(word, value)
+        for operand in self.operands:
+            if operand.kind.canonical:
+                fields = self.row.encoding.fields(word)
+                value = operand.kind.canonical(operand.value(fields), operand.width)
+                for name, part in operand.split(value):
+                    word = bits.fields[name].put(word, part)
+        return word
+
     def _word(self, fields: dict[str, int], place: Place) -> int | None:
         bits = self.row.encoding.bits
         for name, fixed in self.row.fixed.items():
             value = fixed.value(fields) & ((1 << bits.fields[name].width) - 1)
             if fields.setdefault(name, value) != value:
                 return None
+        fields = self.row.ignored | fields
         word = bits.value | bits.canonical
         for name, value in fields.items():
-            part = bits.fields[name]
-            word = word & ~(((1 << part.width) - 1) << part.lsb) | value << part.lsb
+            word = bits.fields[name].put(word, value)
         whole = self.row.encoding.fields(word) | {"c64": int(place.c64)}
         return word if self.row.encoding.matches(word) and self.row.holds(whole) else None
 
