@@ -115,10 +115,12 @@ def test_a_rounded_length_at_a_masked_base_is_exact(address: int, length: int) -
     assert Capability.almighty().set_value(base).set_bounds_is_exact(whole)
 
 
-@given(numbers)
-def test_rounding_a_length_twice_changes_nothing(length: int) -> None:
-    rounded = _core.capop_rrlen(length)
-    assert _core.capop_rrlen(rounded) == rounded
+@given(numbers, numbers)
+def test_longer_lengths_round_to_longer_and_coarser(one: int, other: int) -> None:
+    short, long = sorted((one, other))
+    coarse, fine = _core.capop_rrmask(long), _core.capop_rrmask(short)
+    assert coarse & fine == coarse
+    assert (_core.capop_rrlen(short) or TOP * (short > 0)) <= (_core.capop_rrlen(long) or TOP * (long > 0))
 
 
 @given(caps, numbers)
