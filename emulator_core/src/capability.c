@@ -17,7 +17,6 @@ static const uint64_t OTYPE_MASK = (uint64_t)0x7fff << 31;
 static const uint64_t PERMS_MASK = (uint64_t)CAP_PERMS_ALL << 46;
 static const uint64_t BOUNDS_MASK = 0x7fffffff;
 static const uint64_t FLAGS_MASK = (uint64_t)0xff << 56;
-static const u128 BOUND_MAX = (u128)1 << 64;
 static const u128 MASK_65 = ((u128)1 << 65) - 1;
 static const u128 MASK_66 = ((u128)1 << 66) - 1;
 
@@ -60,28 +59,28 @@ static struct cap_bounds whole_address_space(bool valid) {
 }
 
 /* A bound is its mantissa at the exponent, below the address's high bits, corrected by one where the bound
- * and the address lie on different sides of the representable region's edge (r3). */
+ * and the address lie on different sides of the representable region's edge (r3). Of the mantissa and the
+ * high bits, what falls on bit 64 is the limit's top; it is flipped where the bounds would be more than one
+ * address space apart. */
 struct cap_bounds cap_get_bounds(struct cap c) {
     unsigned exponent = cap_get_exponent(c);
     if (exponent > CAP_MAX_EXPONENT) return whole_address_space(exponent == CAP_MAX_ENCODEABLE_EXPONENT);
     unsigned bottom = bottom_mantissa(c), top = top_mantissa(c, bottom);
     unsigned shift = exponent + MANTISSA;
     uint64_t address = cap_bounds_address(c.lo);
-    uint64_t high = shift < 64 ? address >> shift : 0;
     unsigned r3 = ((bottom >> 13) - 1) & 7;
     bool address_high = (address >> (shift - 3) & 7) < r3;
-    bool bottom_high = bottom >> 13 < r3, top_high = top >> 13 < r3;
-    u128 base = (u128)(high + bottom_high - address_high) << shift | (u128)bottom << exponent;
-    u128 limit = (u128)(high + top_high - address_high) << shift | (u128)top << exponent;
-    unsigned distance = ((unsigned)(limit >> 63) - (unsigned)(base >> 63 & 1)) & 3;
-    if (exponent < CAP_MAX_EXPONENT - 1 && distance > 1) limit ^= BOUND_MAX;
+    uint64_t high = shift < 64 ? address >> shift : 0;
+    uint64_t base_high = high + (bottom >> 13 < r3) - address_high;
+    uint64_t limit_high = high + (top >> 13 < r3) - address_high;
+    uint64_t base = (uint64_t)bottom << exponent, limit = (uint64_t)top << exponent;
+    bool limit_top = (uint64_t)top >> 1 >> (63 - exponent) & 1;
+    if (shift < 64) base |= base_high << shift, limit |= limit_high << shift;
+    if (shift <= 64) limit_top = limit_high >> (64 - shift) & 1;
+    unsigned distance = ((unsigned)limit_top << 1) + (unsigned)(limit >> 63) - (unsigned)(base >> 63);
+    if (exponent < CAP_MAX_EXPONENT - 1 && (distance & 3) > 1) limit_top = !limit_top;
     return (struct cap_bounds){
-        .base = (uint64_t)base,
-        .limit = (uint64_t)limit,
-        .base_top = false,
-        .limit_top = limit >> 64 & 1,
-        .valid = true,
-    };
+        .base = base, .limit = limit, .base_top = false, .limit_top = limit_top, .valid = true};
 }
 
 static u128 wide(bool top, uint64_t low) { return (u128)top << 64 | low; }
