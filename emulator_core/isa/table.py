@@ -55,7 +55,7 @@ class RowError(ValueError):
     """A row file breaks its own rules; names file and line."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Field:
     """Named bits of an encoding."""
 
@@ -71,7 +71,7 @@ class Field:
         return word & ~(((1 << self.width) - 1) << self.lsb) | value << self.lsb
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bits:
     """What the BITS of an encoding say."""
 
@@ -83,7 +83,7 @@ class Bits:
     nonzero: int  # at least one of these bits is set, if there are any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
     """One assembly form."""
 
@@ -136,7 +136,7 @@ class Row:
         return self.condition is None or bool(self.condition.value(fields))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Encoding:
     """One line of bits, the clause that executes it and the forms that print it."""
 
@@ -158,7 +158,7 @@ class Encoding:
         return word & bits.mask == bits.value and (not bits.nonzero or bool(word & bits.nonzero))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """All encodings and their rows, in file order."""
 

@@ -119,7 +119,7 @@ class Form:
                 fields = self.row.encoding.fields(word)
                 value = operand.kind.canonical(operand.value(fields), operand.width)
                 for name, part in operand.split(value):
-                    word = bits.fields[name].put(word, part)
+                    word = bits.fields[name].put(word, part) if name in bits.fields else word
         return word
 
     def _word(self, fields: dict[str, int], place: Place) -> int | None:

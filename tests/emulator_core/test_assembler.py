@@ -1,0 +1,57 @@
+"""Assembling: forgiving forms, and one sentence for each mistake."""
+
+from __future__ import annotations
+
+import pytest
+
+from emulator_core.assembler import AssemblyError, assemble
+from emulator_core.disassembler import Mode, disassemble
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "word"),
+    [
+        ("ldr c1, [x2, #16]", "a64", 0xC2400441),
+        ("LDR  C1 , [ X2 ,16 ]", "a64", 0xC2400441),
+        ("ldr c1, [c2, #0x10] // the second slot", "c64", 0xC2400441),
+        ("ldr c1, [c2, #16]", "a64", 0x82601041),
+        ("add c1, c2, #0x10, lsl #12", "a64", 0x02404041),
+        ("blrs c29, c1, c2", "c64", 0xC2C2A420),
+        ("ret clr", "c64", 0xC2C253C0),
+        (".inst 0xd503201f", "a64", 0xD503201F),
+        (".inst 0 ; undefined", "a64", 0),
+    ],
+)
+def test_forgiving_forms(text: str, mode: Mode, word: int) -> None:
+    assert f"{assemble(text, 0x1000, mode):08x}" == f"{word:08x}"
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "sentence"),
+    [
+        ("", "a64", "expected an instruction, found nothing"),
+        ("ldrc1, [x2]", "a64", "'ldrc1,' is no instruction"),
+        ("blrs c28, c1", "a64", "'blrs c28, c1', column 9: expected the end, found ', c1'"),
+        ("seal c1, c2, lp", "a64", "expected a form of seal or a C register, found 'lp'"),
+        ("scbnds c1, c2, #64", "a64", "column 17: expected an unsigned number in range, found '64'"),
+        ("bicflgs c1, c2, #-1", "a64", "column 18: expected an unsigned number in range, found '-1'"),
+        ("cas c1, c2, [c3]", "a64", "expected a base register: X or sp in A64, C or csp in C64, found 'c3]'"),
+        ("cas c1, c2, [x3]", "c64", "expected a base register: X or sp in A64, C or csp in C64, found 'x3]'"),
+        (".inst 0x100000000", "a64", "expected a number of 32 bits after .inst"),
+        ("adr x0, 200000", "a64", "column 9: expected a hexadecimal address in reach, found '200000'"),
+    ],
+)
+def test_a_mistake_is_one_sentence(text: str, mode: Mode, sentence: str) -> None:
+    with pytest.raises(AssemblyError) as mistake:
+        assemble(text, 0x1000, mode)
+    assert sentence in str(mistake.value)
+    assert "\n" not in str(mistake.value)
+
+
+def test_what_a_debugger_asks_of_an_instruction() -> None:
+    call = disassemble(assemble("blr c3"))
+    assert (call.clause, call.kinds, call.target, call.bases) == ("BLR_C_C", {"call"}, None, ())
+    load = disassemble(assemble("ldr c1, [c2, #16]", 0, "c64"), 0, "c64")
+    assert (load.mnemonic, load.operands, load.kinds, load.bases) == ("ldr", "c1, [c2, #16]", {"load"}, ("c2",))
+    adr = disassemble(assemble("adr x7, 10ff4", 0x10000), 0x10000)
+    assert (adr.text, adr.target) == ("adr x7, 10ff4", 0x10FF4)
