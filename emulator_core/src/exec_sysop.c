@@ -1,0 +1,172 @@
+/* SYS: maintenance of caches and TLBs, zeroing of a line, address translation. */
+#include "access.h"
+#include "exec.h"
+
+#include <stdlib.h>
+
+enum { EL0, EL1, EL2, EL3 };
+enum { LINE = 64 };
+
+/* The line that a maintenance instruction names. In C64 the register is a capability; in A64 DDC authorises.
+ */
+static struct va line_of(struct cpu *cpu, uint32_t word) {
+    unsigned t = field(word, 0, 5);
+    if (t != 31) return va_base(cpu, t);
+    if (in_c64(cpu)) return va_cap(c_get(cpu, 31), EMU_REG_NONE);
+    return va_add(va_base(cpu, 0), -(int64_t)x_get(cpu, 0));
+}
+
+static struct va line_start(struct va va) { return va_add(va, -(int64_t)(va.address & (LINE - 1))); }
+
+enum { ISS_CM = 1 << 8, ISS_WNR = 1 << 6 };
+
+/* The fault is reported at the address in the register; that of maintenance as such (CM, WnR). */
+static enum outcome line_fault(struct cpu *cpu, struct va va, uint32_t iss) {
+    cpu->fault.address = va.address;
+    cpu->fault.esr |= iss;
+    return FAULT;
+}
+
+/* Cleaning and invalidating change nothing here: memory is coherent and code follows writes. The checks
+ * remain. */
+static enum outcome maintain(struct cpu *cpu, uint32_t word, uint32_t needed, enum emu_access access) {
+    struct va va = line_of(cpu, word);
+    struct translation where;
+    bool ok =
+        va_check(cpu, line_start(va), LINE, needed, access) && translate(cpu, va.address, 1, access, &where);
+    return ok ? NEXT : line_fault(cpu, va, ISS_CM | ISS_WNR);
+}
+
+static enum outcome clean(struct cpu *cpu, uint32_t word) {
+    return maintain(cpu, word, CAP_PERM_LOAD, EMU_READ);
+}
+static enum outcome invalidate(struct cpu *cpu, uint32_t word) {
+    return maintain(cpu, word, CAP_PERM_STORE, EMU_WRITE);
+}
+
+/* DC ZVA is a store of zeros, so it clears tags. */
+static enum outcome zero_line(struct cpu *cpu, uint32_t word) {
+    const uint64_t zeros[2] = {0, 0};
+    struct va va = line_of(cpu, word), start = line_start(va);
+    if (!va_check(cpu, start, LINE, CAP_PERM_STORE, EMU_WRITE)) return line_fault(cpu, va, 0);
+    for (int offset = 0; offset < LINE; offset += 16)
+        if (!mem_store_pair(cpu, va_add(start, offset), 8, zeros, ACCESS_PLAIN))
+            return line_fault(cpu, va, 0);
+    return NEXT;
+}
+
+static enum outcome nothing(struct cpu *cpu, uint32_t word) {
+    (void)cpu, (void)word;
+    return NEXT;
+}
+
+/* Every thread's TLB, whatever part was named: more is always allowed. */
+static enum outcome flush(struct cpu *cpu, uint32_t word) {
+    (void)word;
+    for (int i = 0; i < cpu->emu->thread_count; i++)
+        if (cpu->emu->threads[i]) cpu_flush(cpu->emu->threads[i]);
+    return NEXT;
+}
+
+enum { PAR_FAILED = 1, PAR_RES1 = 1 << 11, PAR_SHAREABLE = 3 << 7 };
+
+/* AT: the result, or why there is none, is in PAR_EL1. */
+static enum outcome translate_address(struct cpu *cpu, uint32_t word) {
+    struct translation where;
+    bool write = field(word, 5, 1);
+    if (translate(cpu, x_get(cpu, field(word, 0, 5)), 1, write ? EMU_WRITE : EMU_READ, &where)) {
+        cpu->sys.word[SYS_PAR_EL1] = (where.pa & PAGE_MASK) | PAR_RES1 | PAR_SHAREABLE;
+        return NEXT;
+    }
+    cpu->faulted = false;
+    cpu->sys.word[SYS_PAR_EL1] = PAR_FAILED | PAR_RES1 | (cpu->fault.esr & 0x3f) << 1;
+    return NEXT;
+}
+
+/* ---- who may
+ * ---------------------------------------------------------------------------------------------------- */
+
+enum { ANY = 64 };
+
+/* els: lowest EL. system: needs PCC.System. el0: bit of SCTLR_EL1 that lets EL0; el2: bit of HCR_EL2 that
+ * traps. */
+struct sysop {
+    uint16_t key; /* op1 CRn CRm op2, as bits 18..5 of SYS */
+    uint8_t lowest, el0, el2;
+    bool system;
+    exec_fn *run;
+};
+#define KEY(op1, crn, crm, op2)          (op1 << 11 | crn << 7 | crm << 3 | op2)
+#define TLBI(op1, crm, op2, lowest, el2) {KEY(op1, 8, crm, op2), lowest, ANY, el2, true, flush}
+#define AT(op1, crm, op2, lowest)        {KEY(op1, 7, crm, op2), lowest, ANY, ANY, true, translate_address}
+enum {
+    SCTLR_DZE = 14,
+    SCTLR_UCI = 26,
+    HCR_TSW = 22,
+    HCR_TPC = 23,
+    HCR_TPU = 24,
+    HCR_TTLB = 25,
+    HCR_TDZ = 28
+};
+
+/* clang-format off */
+static const struct sysop sysops[] = {
+    {KEY(0, 7, 1, 0), EL1, ANY, HCR_TPU, true, nothing},          /* IC IALLUIS */
+    {KEY(0, 7, 5, 0), EL1, ANY, HCR_TPU, true, nothing},          /* IC IALLU */
+    {KEY(0, 7, 6, 1), EL1, ANY, HCR_TPC, false, invalidate},      /* DC IVAC */
+    {KEY(0, 7, 6, 2), EL1, ANY, HCR_TSW, true, nothing},          /* DC ISW */
+    {KEY(0, 7, 10, 2), EL1, ANY, HCR_TSW, true, nothing},         /* DC CSW */
+    {KEY(0, 7, 14, 2), EL1, ANY, HCR_TSW, true, nothing},         /* DC CISW */
+    {KEY(3, 7, 4, 1), EL0, SCTLR_DZE, HCR_TDZ, false, zero_line}, /* DC ZVA */
+    {KEY(3, 7, 5, 1), EL0, SCTLR_UCI, HCR_TPU, false, clean},     /* IC IVAU */
+    {KEY(3, 7, 10, 1), EL0, SCTLR_UCI, HCR_TPC, false, clean},    /* DC CVAC */
+    {KEY(3, 7, 11, 1), EL0, SCTLR_UCI, HCR_TPU, false, clean},    /* DC CVAU */
+    {KEY(3, 7, 12, 1), EL0, SCTLR_UCI, HCR_TPC, false, clean},    /* DC CVAP */
+    {KEY(3, 7, 13, 1), EL0, SCTLR_UCI, HCR_TPC, false, clean},    /* DC CVADP */
+    {KEY(3, 7, 14, 1), EL0, SCTLR_UCI, HCR_TPC, false, clean},    /* DC CIVAC */
+    AT(0, 8, 0, EL1), AT(0, 8, 1, EL1), AT(0, 8, 2, EL1), AT(0, 8, 3, EL1), AT(0, 9, 0, EL1), AT(0, 9, 1, EL1),
+    AT(4, 8, 0, EL2), AT(4, 8, 1, EL2), AT(4, 8, 4, EL2), AT(4, 8, 5, EL2), AT(4, 8, 6, EL2), AT(4, 8, 7, EL2),
+    AT(6, 8, 0, EL3), AT(6, 8, 1, EL3),
+    TLBI(0, 3, 0, EL1, HCR_TTLB), TLBI(0, 3, 1, EL1, HCR_TTLB), TLBI(0, 3, 2, EL1, HCR_TTLB),
+    TLBI(0, 3, 3, EL1, HCR_TTLB), TLBI(0, 3, 5, EL1, HCR_TTLB), TLBI(0, 3, 7, EL1, HCR_TTLB),
+    TLBI(0, 7, 0, EL1, HCR_TTLB), TLBI(0, 7, 1, EL1, HCR_TTLB), TLBI(0, 7, 2, EL1, HCR_TTLB),
+    TLBI(0, 7, 3, EL1, HCR_TTLB), TLBI(0, 7, 5, EL1, HCR_TTLB), TLBI(0, 7, 7, EL1, HCR_TTLB),
+    TLBI(4, 0, 1, EL2, ANY), TLBI(4, 0, 5, EL2, ANY), TLBI(4, 3, 0, EL2, ANY), TLBI(4, 3, 1, EL2, ANY),
+    TLBI(4, 3, 4, EL2, ANY), TLBI(4, 3, 5, EL2, ANY), TLBI(4, 3, 6, EL2, ANY), TLBI(4, 4, 1, EL2, ANY),
+    TLBI(4, 4, 5, EL2, ANY), TLBI(4, 7, 0, EL2, ANY), TLBI(4, 7, 1, EL2, ANY), TLBI(4, 7, 4, EL2, ANY),
+    TLBI(4, 7, 5, EL2, ANY), TLBI(4, 7, 6, EL2, ANY),
+    TLBI(6, 3, 0, EL3, ANY), TLBI(6, 3, 1, EL3, ANY), TLBI(6, 3, 5, EL3, ANY),
+    TLBI(6, 7, 0, EL3, ANY), TLBI(6, 7, 1, EL3, ANY), TLBI(6, 7, 5, EL3, ANY),
+};
+/* clang-format on */
+
+static const struct sysop *find(uint32_t word) {
+    for (size_t i = 0; i < sizeof sysops / sizeof *sysops; i++)
+        if (sysops[i].key == field(word, 5, 14)) return &sysops[i];
+    return NULL;
+}
+
+static bool is_set(struct cpu *cpu, enum sys_word name, unsigned bit) {
+    return cpu->sys.word[name] >> bit & 1;
+}
+
+/* The EL that an access is trapped to; EL0: none. */
+static unsigned trap_target(struct cpu *cpu, const struct sysop *op) {
+    unsigned el = el_get(cpu);
+    if (el == EL0 && op->el0 != ANY && !is_set(cpu, SYS_SCTLR_EL1, op->el0)) return el1_or_host(cpu);
+    return el <= EL1 && op->el2 != ANY && el2_enabled(cpu) && is_set(cpu, SYS_HCR_EL2, op->el2) ? EL2 : EL0;
+}
+
+EXEC(sys_aarch64_instrs_system_sysops) {
+    const struct sysop *op = find(word);
+    if (!op || el_get(cpu) < op->lowest) return undefined(cpu);
+    if (op->system && !system_permitted(cpu)) {
+        system_access(cpu);
+        cpu->fault.esr = system_syndrome(0x18, word, false);
+        return FAULT;
+    }
+    unsigned target = trap_target(cpu, op);
+    if (!target) return op->run(cpu, word);
+    trap_to(cpu, target, system_syndrome(0x18, word, false));
+    return FAULT;
+}
