@@ -1,0 +1,279 @@
+"""The Intravisor guest: deploys the cVMs of a cvm.yaml and serves the one trap of their monitor.
+
+The monitor's main starts the cVMs in the order of the file. ``wait: -1`` holds the next one back until this one's first
+thread has ended, ``wait: N`` for N seconds of the guest's clock. The program is over when all first threads are.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from cvmdbg.guests.cpio import unpack
+from cvmdbg.guests.guest import Boundary, BoundaryKind, Compartment, Module, Outcome, Symbol, View
+from cvmdbg.guests.intravisor import config, console, elf, facts, thread, trampolines
+from cvmdbg.guests.intravisor.config import Config, ConfigError, CvmConfig
+from cvmdbg.guests.intravisor.deploy import Deployment, deploy
+from cvmdbg.guests.intravisor.folder import Folder
+from cvmdbg.guests.intravisor.layout import CVM_MAX_SIZE, PAGE
+from cvmdbg.guests.intravisor.serve import serve, time_out
+from cvmdbg.guests.intravisor.state import FIRST_HOST_ID, GuestThread, State
+from cvmdbg.target import Reason, StopKind, UserError
+from sessions.event import Effect, Map, MemoryWrite, ModuleLoad, Observation, Output, ProgramExit, RegisterWrite
+
+SECOND = 1_000_000_000
+SIGPROT, SIGSEGV, SIGTRAP, SIGILL, SIGBUS = 34, 11, 5, 4, 10
+_SIGNALS = {
+    "tag": SIGPROT,
+    "sealed": SIGPROT,
+    "bounds": SIGPROT,
+    "permission": SIGPROT,
+    "page": SIGSEGV,
+    "unmapped": SIGSEGV,
+    "alignment": SIGBUS,
+    "undefined": SIGILL,
+    "system": SIGILL,
+    "brk": SIGTRAP,
+}
+_SIGNAL_NAMES = {SIGPROT: "SIGPROT", SIGSEGV: "SIGSEGV", SIGTRAP: "SIGTRAP", SIGILL: "SIGILL", SIGBUS: "SIGBUS"}
+NAME_LENGTH = 19
+"""The monitor cuts the names of those who serve to so many characters, but compares one more."""
+
+
+class Intravisor:
+    """A guest of cVMs. ``args`` replace the words behind the first in the last cVM's ``args``."""
+
+    arch = "morello"
+
+    def __init__(self, path: Path, args: tuple[str, ...] = ()) -> None:
+        self._folder = Folder(path.parent)
+        self._config = config.parse(self._folder.read(path.name), path.name)
+        if args:
+            self._replace_args(args)
+        self._cvms = _deploy_all(self._config, self._folder)
+        self._state = State()
+        self._files: dict[str, bytes] | None = None
+
+    def _replace_args(self, args: tuple[str, ...]) -> None:
+        for word in args:
+            if not word or " " in word or "\0" in word:
+                raise ConfigError(f"{word!r} cannot be an argument: the monitor splits args at spaces")
+        self._config.cvms[-1].args = " ".join((thread.PROGRAM, *args))
+
+    # ---- facts ----------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The folder's name: what its people call the configuration."""
+        return self._folder.root.name or self._config.file
+
+    def compartments(self) -> tuple[Compartment, ...]:
+        return facts.compartments(tuple(self._cvms.values()), self._state)
+
+    def modules(self) -> tuple[Module, ...]:
+        return tuple(facts.module(made) for made in self._cvms.values())
+
+    def symbols(self) -> tuple[Symbol, ...]:
+        return tuple(symbol for build in _builds(self._cvms.values()) for symbol in build.symbols())
+
+    def file(self, path: str) -> bytes | None:
+        """A file of the root.cpio in the folder; None when it has no such file, or no readable archive."""
+        if self._files is None:
+            try:
+                self._files = unpack(self._folder.read("root.cpio"), "root.cpio")
+            except UserError:
+                self._files = {}
+        return self._files.get("/" + path.lstrip("/"))
+
+    def thread_ids(self, number: int) -> Mapping[str, int]:
+        if number >= len(self._state.threads):
+            return {}
+        found = self._state.threads[number]
+        return {"cvm": found.cid, "slot": found.slot, "host": found.host}
+
+    def thread_name(self, number: int) -> str:
+        if number >= len(self._state.threads):
+            return str(number)
+        found = self._state.threads[number]
+        return f"{found.cid}/{found.slot}"
+
+    # ---- state ----------------------------------------------------------------------------------
+
+    def save(self) -> object:
+        return copy.deepcopy(self._state)
+
+    def load(self, state: object) -> None:
+        assert isinstance(state, State)
+        self._state = copy.deepcopy(state)
+
+    def alarm(self) -> int | None:
+        moments = self._state.deadlines()
+        return max(0, min(moments) - self._state.idle) if moments else None
+
+    # ---- start ----------------------------------------------------------------------------------
+
+    def start(self) -> tuple[Outcome, ...]:
+        """Monitor, one deployment for each cVM, then the threads that may run at once."""
+        return (
+            self._start_monitor(),
+            *(self._start_cvm(made) for made in self._cvms.values()),
+            self._outcome("link", (), _link_lines(self._config), 0),
+            self._run_next(0),
+        )
+
+    def _start_monitor(self) -> Outcome:
+        effects: list[Effect] = []
+        for build in _builds(self._cvms.values()):
+            effects += [Map(build.page, PAGE, "rx"), MemoryWrite(*build.write())]
+        warnings = tuple(self._config.warnings)
+        return self._outcome("start monitor", tuple(effects), (console.using(self._config.file), *warnings), 0)
+
+    def _start_cvm(self, made: Deployment) -> Outcome:
+        outcome = self._outcome(f"deploy {made.layout.badge}", made.effects, made.lines, 0)
+        known = facts.module(made)
+        loaded = ModuleLoad(0, known.name, known.path, known.base, known.size, known.compartment, known.sha256)
+        return Outcome(outcome.label, outcome.effects, (*outcome.observations, loaded))
+
+    def _run_next(self, tick: int) -> Outcome:
+        """Starts cVMs until one has to be waited for."""
+        effects: list[Effect] = []
+        lines: list[str] = []
+        names = []
+        deployments = list(self._cvms.values())
+        while self._state.started < len(deployments) and not self._holds():
+            made = deployments[self._state.started]
+            beginning = self._begin(made, tick)
+            effects += beginning.effects
+            lines += beginning.lines
+            names.append(made.layout.badge)
+        return self._outcome(f"run {' '.join(names)}", tuple(effects), tuple(lines), tick)
+
+    def _holds(self) -> bool:
+        return self._state.waits_for is not None or self._state.sleeps_until is not None
+
+    def _begin(self, made: Deployment, tick: int) -> thread.Beginning:
+        state, number = self._state, len(self._state.threads)
+        state.threads.append(GuestThread(number, made.layout.cid, 0, FIRST_HOST_ID + number, main=True))
+        state.started += 1
+        if made.config.wait == -1:
+            state.waits_for = number
+        elif made.config.wait > 0:
+            state.sleeps_until = state.now(tick) + made.config.wait * SECOND
+        return thread.begin(made, number)
+
+    # ---- the boundary ---------------------------------------------------------------------------
+
+    def boundary(self, boundary: Boundary, view: View) -> Outcome:
+        if boundary.kind is BoundaryKind.HOSTCALL:
+            return self._continue(serve(boundary.thread, view, self._state, self._cvms, self._folder), view)
+        if boundary.kind is BoundaryKind.ALARM:
+            return self._ring(view)
+        if boundary.kind is BoundaryKind.FAULT:
+            return self._die(boundary, view)
+        return self._unmodelled(boundary)
+
+    def _continue(self, outcome: Outcome, view: View) -> Outcome:
+        """A served hostcall; when it ended what the monitor's main waits for, the next cVM starts too."""
+        waits_for = self._state.waits_for
+        if waits_for is None or not self._state.threads[waits_for].exited:
+            return outcome
+        self._state.waits_for = None
+        following = self._run_next(view.tick)
+        return Outcome(
+            outcome.label,
+            outcome.effects + following.effects,
+            outcome.observations + following.observations,
+            outcome.stop,
+        )
+
+    def _ring(self, view: View) -> Outcome:
+        """A deadline has come; if no thread could run until then, the clock jumps to it."""
+        state = self._state
+        due = min(state.deadlines())
+        state.idle += max(0, due - state.now(view.tick))
+        if state.sleeps_until is not None and state.sleeps_until <= due:
+            state.sleeps_until = None
+            return self._run_next(view.tick)
+        return time_out(view, state, due)
+
+    def _die(self, boundary: Boundary, view: View) -> Outcome:
+        """The monitor catches no signal: the host ends the whole program, all its cVMs with it."""
+        signal = _SIGNALS.get(boundary.detail, SIGSEGV)
+        name = _SIGNAL_NAMES[signal]
+        said = Output(view.tick, boundary.thread, "M", "monitor", f"Program terminated by {name}\n".encode())
+        return Outcome(f"signal {signal}", (ProgramExit(128 + signal),), (said,))
+
+    def _unmodelled(self, boundary: Boundary) -> Outcome:
+        """What no cVM does: it is named, and going on from it finds -1 in c0."""
+        what = {
+            BoundaryKind.SYSCALL: f"svc #{boundary.value:#x}: a system call of the host",
+            BoundaryKind.DEVICE: f"a store to a device at {boundary.address:#x}",
+        }.get(boundary.kind, f"the instruction {boundary.detail}".rstrip())
+        minus_one = RegisterWrite(boundary.thread, "c0", (1 << 64) - 1)
+        effects = (minus_one,) if boundary.kind is BoundaryKind.SYSCALL else ()
+        return Outcome("unmodelled", effects, (), Reason(StopKind.UNMODELLED, f"{what} is not modelled"))
+
+    def _outcome(self, label: str, effects: tuple[Effect, ...], lines: Iterable[str], tick: int) -> Outcome:
+        said: tuple[Observation, ...] = tuple(
+            Output(tick, -1, "M", "monitor", line.encode("utf-8", "surrogateescape") + b"\n") for line in lines
+        )
+        return Outcome(label, effects, said)
+
+
+def _builds(cvms: Iterable[Deployment]) -> list[trampolines.Trampolines]:
+    """The builds of the monitor that the cVMs need: one kind of cVM wants one."""
+    kinds = sorted({made.layout.pure for made in cvms}, reverse=True)
+    return [trampolines.for_abi(pure) for pure in kinds]
+
+
+def _deploy_all(parsed: Config, folder: Folder) -> dict[int, Deployment]:
+    """Plans every cVM in the order of the file: one that serves comes before those it serves."""
+    made: dict[int, Deployment] = {}
+    for cvm in parsed.cvms:
+        deployment = _deploy_one(parsed, folder, cvm, list(made.values()))
+        cid = deployment.layout.cid
+        if cid in made:
+            other = made[cid].config.name
+            raise ConfigError(f"{parsed.file}:{cvm.line}: base {cvm.base:#x} belongs to cVM '{other}' already")
+        if any(_overlap(deployment, other) for other in made.values()):
+            raise ConfigError(f"{parsed.file}:{cvm.line}: cVM '{cvm.name}' overlaps another one")
+        made[cid] = deployment
+    return made
+
+
+def _overlap(one: Deployment, other: Deployment) -> bool:
+    return one.layout.base < other.layout.top and other.layout.base < one.layout.top
+
+
+def _deploy_one(parsed: Config, folder: Folder, cvm: CvmConfig, earlier: list[Deployment]) -> Deployment:
+    where = f"{parsed.file}:{cvm.line}"
+    if cvm.runtime is None:
+        raise ConfigError(f"{where}: cVM '{cvm.name}' has no runtime: expected the name of its ELF file")
+    if cvm.fork or cvm.template or cvm.resume or cvm.snapshot_path:
+        raise ConfigError(f"{where}: cVM '{cvm.name}' wants a template or a snapshot, which is not modelled")
+    file = elf.read(folder.read(cvm.runtime), cvm.runtime)
+    if cvm.callback_out is None or cvm.callback_out == "monitor":
+        return deploy(parsed, cvm, file, None, "M")
+    for provider in earlier:
+        if _serves(provider, cvm.callback_out):
+            return deploy(parsed, cvm, file, provider.gate, provider.layout.badge)
+    raise ConfigError(
+        f"{where}: wrong SC key {cvm.callback_out}: expected 'monitor' or the runtime of an earlier cVM with a "
+        f"syscall_handler, at most {NAME_LENGTH} characters long"
+    )
+
+
+def _serves(provider: Deployment, key: str) -> bool:
+    """Does the monitor's table find this cVM by the key? Names of 20 characters and more never match."""
+    return provider.gate is not None and (provider.config.runtime or "")[:NAME_LENGTH] == key[: NAME_LENGTH + 1]
+
+
+def _link_lines(parsed: Config) -> list[str]:
+    lines = [console.LINK]
+    for outer in parsed.cvms:
+        for inner in parsed.cvms:
+            if outer.callback_in is not None and outer.callback_in == inner.runtime:
+                cids = inner.base // CVM_MAX_SIZE, outer.base // CVM_MAX_SIZE
+                lines.append(console.inner(outer.callback_in, cids[0], str(outer.runtime), cids[1]))
+    return [*lines, console.LOADED]
