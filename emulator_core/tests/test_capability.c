@@ -73,6 +73,8 @@ static void representable_lengths(void) {
     CHECK(cap_get_representable_mask(0x3fff) == UINT64_MAX && cap_representable_length(0x3fff) == 0x3fff);
     CHECK(cap_get_representable_mask(0x4000) == ~(uint64_t)7 && cap_representable_length(0x4001) == 0x4008);
     CHECK(cap_representable_length(UINT64_MAX) == 0); /* only 2^64 is long enough */
+    /* The mask must do for every start, so a length that fits at a lucky one is rounded all the same. */
+    CHECK(cap_representable_length(0x7ff7) == 0x7ff8 && cap_representable_length(0x7ff8) == 0x8000);
 }
 
 static void bit_55_costs_the_tag(void) {
@@ -87,9 +89,22 @@ static void seals(void) {
     CHECK(sealed.tag && cap_get_object_type(sealed) == 42 && cap_is_equal(capop_unseal(sealed, key), c));
     CHECK(!capop_unseal(sealed, cap_set_value(key, 43)).tag && !capop_seal(sealed, key).tag);
     CHECK(!capop_seal(c, cap_set_value(key, CAP_MAX_OBJECT_TYPE + 1)).tag && !capop_add(sealed, 0).tag);
+    struct cap outside = cap_add(cap_set_bounds(key, 1, true), 1);
+    CHECK(outside.tag && !cap_is_in_bounds(outside) && !capop_seal(c, outside).tag);
+    CHECK(!capop_unseal(cap_set_object_type(c, 43), outside).tag && capop_cseal(c, outside).nzcv == 0);
     CHECK(cap_get_object_type(capop_seal_imm(c, CAP_SEAL_TYPE_RB)) == CAP_SEAL_TYPE_RB);
     CHECK(capop_cseal(c, cap_set_value(key, CAP_NO_SEALING)).nzcv == NZCV_V);
     CHECK(capop_cpytype(key, c).lo == CAP_NO_SEALING && capop_cpytype(key, sealed).lo == 42);
+}
+
+static void build_restores_what_the_key_covers(void) {
+    struct cap c = at(0x1000, 64), key = at(0x1000, 128);
+    CHECK(cap_is_equal(capop_build(cap_with_tag_clear(c), key), c));
+    CHECK(!capop_build(cap_with_tag_clear(key), c).tag &&
+          !capop_build(cap_with_tag_clear(c), cap_null()).tag);
+    struct cap inverted = {0xd8ddd2efcaf078b0, 0xe4bc6e829439c746, false};
+    CHECK(cap_is_base_above_limit(inverted) && cap_is_subset_of(inverted, cap_almighty()));
+    CHECK(!capop_build(inverted, cap_almighty()).tag);
 }
 
 static void loads_lose_what_the_base_lacks(void) {
@@ -187,6 +202,7 @@ int main(void) {
     representable_lengths();
     bit_55_costs_the_tag();
     seals();
+    build_restores_what_the_key_covers();
     loads_lose_what_the_base_lacks();
     sealed_pairs();
     subtraction_flags();

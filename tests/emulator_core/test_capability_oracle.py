@@ -203,10 +203,13 @@ def parsed(line: str) -> tuple[Request, list[Capability | int]]:
 
 
 def any_number(rng: random.Random) -> int:
-    """Uniform in size first: small, a power of two and its neighbours, or as negative."""
+    """Uniform in size first: small, a power of two and its neighbours, a run of ones, or as negative."""
+    kind = rng.randrange(8)
     number = rng.getrandbits(rng.randrange(65))
-    if rng.randrange(4) == 0:
+    if kind < 2:
         number = (1 << rng.randrange(64)) + rng.randrange(-2, 3)
+    if kind == 2:  # where a mantissa of ones carries
+        number = (1 << rng.randrange(14, 65)) - (1 << rng.randrange(50)) + rng.randrange(-1, 2)
     return (-number if rng.randrange(4) == 0 else number) & U64
 
 
