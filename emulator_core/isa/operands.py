@@ -234,19 +234,25 @@ _EXTENDED = re.compile(
 )
 
 
-def _show_extended(value: int, width: int, place: Place) -> str:
-    register, option, shift = value >> 6, value >> 3 & 7, value & 7
-    amount = f" #{shift}" if shift else ""
-    return f"{(X if option & 3 == 3 else W)[register]}, {_EXTENDS[option]}{amount}"
+def extended(bits: int) -> Kind:
+    """A register with its extension: Rm(5), option(3), shift(3). Only 64-bit extensions of 64-bit code name X."""
 
+    def names(option: int) -> Sequence[str]:
+        return X if option & 3 == 3 and bits == 64 else W
 
-def _read_extended(text: str, width: int, place: Place) -> int | None:
-    match = _EXTENDED.fullmatch(text)
-    option = _EXTENDS.index(match["extend"]) if match and match["extend"] in _EXTENDS else 0
-    names = X if option & 3 == 3 else W
-    if match is None or match["register"] not in names:
-        return None
-    return names.index(match["register"]) << 6 | option << 3 | int(match["shift"] or 0)
+    def show(value: int, width: int, place: Place) -> str | None:
+        register, option, shift = value >> 6, value >> 3 & 7, value & 7
+        amount = f" #{shift}" if shift else ""
+        return f"{names(option)[register]}, {_EXTENDS[option]}{amount}"
+
+    def read(text: str, width: int, place: Place) -> int | None:
+        match = _EXTENDED.fullmatch(text)
+        if match is None or match["register"] not in names(_EXTENDS.index(match["extend"])):
+            return None
+        option = _EXTENDS.index(match["extend"])
+        return names(option).index(match["register"]) << 6 | option << 3 | int(match["shift"] or 0)
+
+    return Kind("an extended register", show, read, _EXTENDED)
 
 
 def granule(scale: int) -> Kind:
@@ -294,6 +300,7 @@ KINDS: dict[str, Kind] = {
     "wsp": registers("a W register or wsp", _always(W_SP)),
     "csp": registers("a C register or csp", _always(C_SP)),
     "wx": registers("a W or X register", _always(W + X)),
+    "xw": registers("an X or W register", _always(X + W)),
     "wxsp": registers("a W or X register or the stack pointer", _always(W_SP + X_SP)),
     "xc": registers("a register: X in A64, C in C64", _by_mode(X, C)),
     "base": registers("a base register: X or sp in A64, C or csp in C64", BASE, base=True),
@@ -310,8 +317,6 @@ KINDS: dict[str, Kind] = {
     "lsl12": words("lsl #12", ("lsl #0", "lsl #12")),
     "sealform": words("a form of seal", (None, "rb", "lpb", "lb")),
     "permset": words("a set of permissions", ("#0", "x", "w", "wx", "r", "rx", "rw", "rwx")),
-    # Rm(5), option(3), shift(3)
-    "extended": Kind("an extended register", _show_extended, _read_extended, _EXTENDED),
     "page": page("the hexadecimal address of a page in reach"),
 }
 
@@ -323,4 +328,5 @@ FAMILIES: dict[str, Callable[[int], Kind]] = {
     "pc": target,
     "pcalign": granule,
     "index": index,
+    "extended": extended,
 }

@@ -299,6 +299,9 @@ def _check_row(row: Row) -> None:
     named |= row.condition.names if row.condition else set()
     for name in sorted(named - set(fields) - {"c64"}):
         raise RowError(f"{row.place}: there is no field {name!r}")
+    for name, value in row.fixed.items():
+        if not value.names and value.value({}) >> fields[name].width:
+            raise RowError(f"{row.place}: {value.text} does not fit the field {name!r}")
     for name, part in fields.items():
         settled = (
             name in printed or name in row.fixed or name in row.ignored or row.encoding.bits.ignored >> part.lsb & 1

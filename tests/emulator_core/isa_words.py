@@ -56,7 +56,7 @@ def fill(encoding: Encoding, source: random.Random) -> int:
 
 
 def word_of(row: Row, source: random.Random, c64: bool) -> int | None:
-    """A word that a row prints, None when a thousand tries find none. Fields are often at their ends."""
+    """A word that a row can spell, None when a thousand tries find none. Fields are often at their ends."""
     bits = row.encoding.bits
     for _ in range(1000):
         word = fill(row.encoding, source)
@@ -67,6 +67,6 @@ def word_of(row: Row, source: random.Random, c64: bool) -> int | None:
         fields = row.encoding.fields(word)
         for name, value in row.fixed.items():
             word = bits.fields[name].put(word, value.value(fields) & ((1 << bits.fields[name].width) - 1))
-        if load().row(word, c64) is row:
+        if row.holds(row.encoding.fields(word) | {"c64": int(c64)}) and load().encoding(word) is row.encoding:
             return word
     return None

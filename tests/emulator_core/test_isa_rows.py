@@ -40,6 +40,7 @@ def test_the_shipped_rows_are_sound() -> None:
         (f"A {BITS} Rd:5 0000\n  mov <Rd:x>, <Rn:x>", "test.isa:2: there is no field 'Rn'"),
         (f"A {BITS} Rd:5 0000\n  mov <Rd:x> | Rn=3", "test.isa:2: there is no field 'Rn'"),
         (f"A {BITS} Rd:5 0000\n  mov <Rd:x> | if Rn == 3", "test.isa:2: there is no field 'Rn'"),
+        (f"A {BITS} Rd:5 op:4\n  mov <Rd:x> | op=16", "test.isa:2: 16 does not fit the field 'op'"),
         (f"A {BITS} Rd:5 0000\n  mov <Rd:nokind>", "test.isa:2: there is no field or operand kind 'nokind'"),
         (f"A {BITS} Rd:5 0000\n  mov {{<Rd:x>", "test.isa:2: a brace is not closed"),
     ],
