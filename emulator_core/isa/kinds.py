@@ -2,10 +2,10 @@
 
 from functools import cache
 
-from emulator_core.isa import operands, operands_a64
+from emulator_core.isa import operands, operands_a64, operands_system
 from emulator_core.isa.operands import Kind
 
-_KINDS = operands.KINDS | operands_a64.KINDS
+_KINDS = operands.KINDS | operands_a64.KINDS | operands_system.KINDS
 _FAMILIES = operands.FAMILIES | operands_a64.FAMILIES
 
 

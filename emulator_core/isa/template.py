@@ -196,7 +196,7 @@ def _skip(text: str, position: int) -> int:
 
 def _literal(literal: str, text: str, position: int, failure: Failure) -> int | None:
     """The position after a literal. A blank between two words is needed; other blanks and `#` are not."""
-    for token in _TOKEN.findall(literal):
+    for token in _TOKEN.findall(literal.lower()):
         if token == " ":
             after = _skip(text, position)
             if after == position and text[position - 1 : position + 1].isalnum() and position < len(text):
