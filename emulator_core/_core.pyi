@@ -1,4 +1,4 @@
-"""The C core: capabilities, instructions and the machine. Types only; the code is src/ and binding/module.cpp.
+"""The C core: capabilities, instructions, the machine. Types only; the code is src/ and binding/module.cpp.
 
 Addresses are absolute virtual addresses. A capability register's value is one 129-bit integer:
 tag << 128 | high word << 64 | low word; NZCV to EL are 64-bit, V registers 128-bit integers.
@@ -218,11 +218,11 @@ class Machine:
     def read(self, address: int, size: int) -> bytes:
         """A debugger's read: protection is ignored. Raises Unmapped."""
     def write(self, address: int, content: bytes) -> None:
-        """A debugger's write: protection is ignored, tags are cleared. Raises Unmapped and then wrote nothing."""
+        """A debugger's write: protection is ignored, tags are cleared. Unmapped: nothing was written."""
     def read_tags(self, address: int, size: int) -> bytes:
         """One byte (0 or 1) for each granule that [address, address + size) touches. Raises Unmapped."""
     def read_capability(self, address: int) -> tuple[int, bool]:
-        """(128-bit value, tag) of the aligned granule at address. Raises Unmapped, ValueError if unaligned."""
+        """(128-bit value, tag) of the granule at address. Raises Unmapped, ValueError if unaligned."""
     def write_capability(self, address: int, raw: int, tag: bool) -> None: ...
 
     # Threads.
@@ -244,6 +244,8 @@ class Machine:
 
         A breakpoint at the pc where the run starts does not stop it.
         """
+    def use_step_engine(self, thread: int, on: bool) -> None:
+        """Let the reference engine run this thread: slow, the same results."""
     def interrupt(self) -> None:
         """End a run from another thread within about a millisecond; a pending one ends the next run."""
     @property
@@ -436,3 +438,14 @@ def capop_cvtz(base: Capability, xn: int, base_offset: bool) -> Capability: ...
 def cap_pair_check(target: Capability, data: Capability, restricted: bool) -> int:
     """BLRS, BRS, RETS Cn, Cm: 0 if the pair unseals, else the number of the first check that fails (enum
     cap_pair_check; emulator_core.capability.PAIR_CHECKS has the words)."""
+
+# ---- the instruction rows ----
+
+ISA_DIGEST: int
+"""Checksum of the row files that the decoder was built from."""
+
+def isa_row(word: int, c64: bool) -> int:
+    """The row that prints a 32-bit word in a mode, by its place among all rows; -1 when none does."""
+
+def isa_clause(word: int) -> str:
+    """The specification's clause that executes a 32-bit word; "UNDEFINED" when none does."""

@@ -2,8 +2,17 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/operators.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/unique_ptr.h>
+
+#include <atomic>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "capability_ops.h"
+#include "emu.h"
+#include "isa.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -225,6 +234,476 @@ static void bind_capability(nb::module_ &m) {
     bind_capability_instructions(m);
 }
 
+// ---- machine --------------------------------------------------------------------------------------------
+
+static const char *const register_name_list[EMU_REG_END] = {
+    "c0",   "c1",      "c2",  "c3",       "c4",   "c5",   "c6",    "c7",   "c8",   "c9",  "c10",    "c11",
+    "c12",  "c13",     "c14", "c15",      "c16",  "c17",  "c18",   "c19",  "c20",  "c21", "c22",    "c23",
+    "c24",  "c25",     "c26", "c27",      "c28",  "c29",  "c30",   "csp",  "pcc",  "ddc", "ctpidr", "rcsp",
+    "rddc", "rctpidr", "cid", "ctpidrro", "nzcv", "cpsr", "cctlr", "fpcr", "fpsr", "el",
+};
+
+static nb::list register_names() {
+    nb::list names;
+    for (int i = 0; i < EMU_REG_END; i++) {
+        if (i >= EMU_V0)
+            names.append(nb::str(("v" + std::to_string(i - EMU_V0)).c_str()));
+        else
+            names.append(nb::str(register_name_list[i] ? register_name_list[i] : ""));
+    }
+    return names;
+}
+
+static nb::int_ bits_of(struct emu_cap c) { return cap_bits({c.lo, c.hi, c.tag != 0}); }
+
+static struct emu_cap cap_of_bits(nb::int_ bits) {
+    struct cap c = cap_from_bits(bits);
+    return {c.lo, c.hi, c.tag};
+}
+
+static nb::int_ register_value(int reg, struct emu_cap value) {
+    if (reg < EMU_CAP_COUNT) return bits_of(value);
+    return reg >= EMU_V0 ? wide_int(value.hi, value.lo) : nb::int_(value.lo);
+}
+
+// The first byte of a debugger's access that is not mapped.
+struct Unmapped : std::exception {
+    uint64_t address;
+    explicit Unmapped(uint64_t at) : address(at) {}
+};
+
+struct Snapshot {
+    struct emu_snapshot *state;
+    explicit Snapshot(struct emu_snapshot *s) : state(s) {}
+    Snapshot(const Snapshot &) = delete;
+    ~Snapshot() { emu_snapshot_free(state); }
+};
+
+// Owns the machine. While one thread is in run(), only interrupt() may be called from another.
+class Machine {
+    struct emu *emu = emu_new();
+    std::atomic<bool> busy{false};
+
+    void check_thread(int thread) const {
+        if (!emu_thread_exists(emu, thread))
+            throw nb::index_error(("no thread " + std::to_string(thread)).c_str());
+    }
+    static void check_register(int reg) {
+        if (reg < 0 || reg >= EMU_REG_END || (reg < EMU_V0 && !register_name_list[reg]))
+            throw nb::index_error(("no register " + std::to_string(reg)).c_str());
+    }
+    void check_idle() const {
+        if (busy) throw std::runtime_error("the machine is running");
+    }
+    static void check_range(int result) {
+        if (result)
+            throw nb::value_error(
+                "a mapping is whole pages below 2^48, and only mapped memory has protection");
+    }
+    void check_mapped(uint64_t address, uint64_t size) const {
+        uint64_t mapped = emu_mapped(emu, address, size);
+        if (mapped < size) throw Unmapped(address + mapped);
+    }
+
+  public:
+    Machine() = default;
+    Machine(const Machine &) = delete;
+    ~Machine() { emu_free(emu); }
+
+    void map(uint64_t address, uint64_t size, unsigned prot) {
+        check_idle();
+        check_range(emu_map(emu, address, size, prot));
+    }
+    void unmap(uint64_t address, uint64_t size) {
+        check_idle();
+        check_range(emu_unmap(emu, address, size));
+    }
+    void protect(uint64_t address, uint64_t size, unsigned prot) {
+        check_idle();
+        check_range(emu_protect(emu, address, size, prot));
+    }
+    void map_device(uint64_t address, uint64_t size) {
+        check_idle();
+        check_range(emu_map_device(emu, address, size));
+    }
+    nb::list regions() const {
+        check_idle();
+        std::vector<struct emu_region> list(emu_regions(emu, nullptr, 0));
+        emu_regions(emu, list.data(), list.size());
+        nb::list out;
+        for (const struct emu_region &r : list)
+            out.append(nb::make_tuple(r.address, r.size, r.prot, r.device));
+        return out;
+    }
+
+    nb::bytes read(uint64_t address, size_t size) const {
+        check_idle();
+        check_mapped(address, size);
+        nb::bytes out =
+            nb::steal<nb::bytes>(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size)));
+        if (!out.is_valid()) throw nb::python_error();
+        emu_read(emu, address, PyBytes_AsString(out.ptr()), size);
+        return out;
+    }
+    void write(uint64_t address, nb::bytes content) {
+        check_idle();
+        check_mapped(address, content.size());
+        emu_write(emu, address, content.c_str(), content.size());
+    }
+    nb::bytes read_tags(uint64_t address, uint64_t size) const {
+        check_idle();
+        check_mapped(address, size);
+        uint64_t first = address / EMU_GRANULE, end = size ? (address + size - 1) / EMU_GRANULE + 1 : first;
+        std::vector<uint8_t> tags(end - first);
+        emu_read_tags(emu, address, tags.data(), tags.size());
+        return nb::bytes(tags.data(), tags.size());
+    }
+    static void check_granule(uint64_t address) {
+        if (address % EMU_GRANULE) throw nb::value_error("a capability in memory is aligned to 16 bytes");
+    }
+    nb::tuple read_capability(uint64_t address) const {
+        check_idle();
+        check_granule(address);
+        check_mapped(address, EMU_GRANULE);
+        uint64_t words[2];
+        uint8_t tag = 0;
+        emu_read(emu, address, words, sizeof words);
+        emu_read_tags(emu, address, &tag, 1);
+        return nb::make_tuple(wide_int(words[1], words[0]), tag != 0);
+    }
+    void write_capability(uint64_t address, nb::int_ raw, bool tag) {
+        check_idle();
+        check_granule(address);
+        check_mapped(address, EMU_GRANULE);
+        if (!fits(raw, 128)) throw nb::value_error("a capability without its tag is a number of 128 bits");
+        struct emu_cap c = cap_of_bits(raw);
+        c.tag = tag;
+        emu_write_cap(emu, address, c);
+    }
+
+    int add_thread(nb::handle mode) {
+        check_idle();
+        bool system = nb::isinstance<nb::str>(mode) ? mode.equal(nb::str("system"))
+                                                    : nb::cast<int>(mode) == EMU_MODE_SYSTEM;
+        if (nb::isinstance<nb::str>(mode) && !system && !mode.equal(nb::str("user")))
+            throw nb::value_error("a thread's mode is \"user\" or \"system\"");
+        int thread = emu_thread_new(emu, system ? EMU_MODE_SYSTEM : EMU_MODE_USER);
+        if (thread < 0) throw std::runtime_error("too many threads");
+        return thread;
+    }
+    void remove_thread(int thread) {
+        check_idle();
+        check_thread(thread);
+        emu_thread_free(emu, thread);
+    }
+    nb::list threads() const {
+        check_idle();
+        nb::list out;
+        for (int i = 0; i < emu_thread_limit(emu); i++)
+            if (emu_thread_exists(emu, i)) out.append(i);
+        return out;
+    }
+    nb::int_ get(int thread, int reg) const {
+        check_idle();
+        check_thread(thread);
+        check_register(reg);
+        return register_value(reg, emu_get(emu, thread, static_cast<enum emu_reg>(reg)));
+    }
+    void set(int thread, int reg, nb::int_ value) {
+        check_idle();
+        check_thread(thread);
+        check_register(reg);
+        if (reg >= EMU_CAP_COUNT && !fits(value, reg >= EMU_V0 ? 128 : 64))
+            throw nb::value_error("this register is narrower than the value");
+        emu_set(emu, thread, static_cast<enum emu_reg>(reg), cap_of_bits(value));
+    }
+    nb::tuple registers(int thread) const {
+        check_idle();
+        check_thread(thread);
+        nb::list out;
+        for (int i = 0; i < EMU_REG_END; i++)
+            out.append(register_value(i, emu_get(emu, thread, static_cast<enum emu_reg>(i))));
+        return nb::tuple(out);
+    }
+    nb::int_ get_sysreg(int thread, const char *name) const {
+        check_idle();
+        check_thread(thread);
+        struct emu_cap value;
+        if (emu_get_sysreg(emu, thread, name, &value)) throw nb::key_error(name);
+        return bits_of(value);
+    }
+    void set_sysreg(int thread, const char *name, nb::int_ value) {
+        check_idle();
+        check_thread(thread);
+        if (emu_set_sysreg(emu, thread, name, cap_of_bits(value))) throw nb::key_error(name);
+    }
+
+    struct emu_stop run(int thread, uint64_t max_ticks) {
+        check_idle();
+        check_thread(thread);
+        struct emu_stop stop;
+        busy = true;
+        {
+            nb::gil_scoped_release released;
+            emu_run(emu, thread, max_ticks, &stop);
+        }
+        busy = false;
+        return stop;
+    }
+    void interrupt() { emu_interrupt(emu); }
+    uint64_t ticks() const { return emu_ticks(emu); }
+    void set_ticks(uint64_t ticks) {
+        check_idle();
+        emu_set_ticks(emu, ticks);
+    }
+    void use_step_engine(int thread, bool on) {
+        check_idle();
+        check_thread(thread);
+        emu_use_step_engine(emu, thread, on);
+    }
+
+    void add_breakpoint(uint64_t address) {
+        check_idle();
+        emu_break_add(emu, address);
+    }
+    void remove_breakpoint(uint64_t address) {
+        check_idle();
+        if (emu_break_remove(emu, address)) throw nb::key_error("no breakpoint is there");
+    }
+    nb::list breakpoints() const {
+        check_idle();
+        std::vector<uint64_t> list(emu_breakpoints(emu, nullptr, 0));
+        emu_breakpoints(emu, list.data(), list.size());
+        nb::list out;
+        for (uint64_t address : list) out.append(address);
+        return out;
+    }
+    int add_watchpoint(uint64_t address, uint64_t size, unsigned access) {
+        check_idle();
+        int id = emu_watch_add(emu, address, size, access);
+        if (id < 0)
+            throw nb::value_error("a watchpoint is a range of at least one byte and a set of accesses");
+        return id;
+    }
+    void remove_watchpoint(int id) {
+        check_idle();
+        if (emu_watch_remove(emu, id)) throw nb::key_error("no such watchpoint");
+    }
+    nb::list crossings() {
+        check_idle();
+        nb::list out;
+        std::vector<struct emu_crossing> some(256);
+        while (size_t n = emu_crossings(emu, some.data(), some.size()))
+            for (size_t i = 0; i < n; i++) out.append(nb::cast(some[i]));
+        return out;
+    }
+
+    std::unique_ptr<Snapshot> save() {
+        check_idle();
+        return std::make_unique<Snapshot>(emu_save(emu));
+    }
+    void load(const Snapshot &snapshot) {
+        check_idle();
+        emu_load(emu, snapshot.state);
+    }
+    nb::bytes digest() const {
+        check_idle();
+        uint8_t out[32];
+        emu_digest(emu, out);
+        return nb::bytes(out, sizeof out);
+    }
+};
+
+enum class Prot { R = EMU_PROT_R, W = EMU_PROT_W, X = EMU_PROT_X };
+enum class Watch { READ = EMU_WATCH_READ, WRITE = EMU_WATCH_WRITE, TAG = EMU_WATCH_TAG };
+
+static void bind_machine_enums(nb::module_ &m) {
+    nb::enum_<Prot>(m, "Prot", nb::is_arithmetic(), nb::is_flag())
+        .value("R", Prot::R)
+        .value("W", Prot::W)
+        .value("X", Prot::X);
+    nb::enum_<Watch>(m, "Watch", nb::is_arithmetic(), nb::is_flag())
+        .value("READ", Watch::READ)
+        .value("WRITE", Watch::WRITE)
+        .value("TAG", Watch::TAG);
+    nb::enum_<enum emu_mode>(m, "Mode", nb::is_arithmetic())
+        .value("USER", EMU_MODE_USER)
+        .value("SYSTEM", EMU_MODE_SYSTEM);
+    nb::enum_<enum emu_stop_kind>(m, "StopKind", nb::is_arithmetic())
+        .value("BUDGET", EMU_STOP_BUDGET)
+        .value("INTERRUPT", EMU_STOP_INTERRUPT)
+        .value("SYSCALL", EMU_STOP_SYSCALL)
+        .value("HOSTCALL", EMU_STOP_HOSTCALL)
+        .value("FAULT", EMU_STOP_FAULT)
+        .value("BREAKPOINT", EMU_STOP_BREAKPOINT)
+        .value("WATCHPOINT", EMU_STOP_WATCHPOINT)
+        .value("RING_FULL", EMU_STOP_RING_FULL)
+        .value("DEVICE", EMU_STOP_DEVICE)
+        .value("UNSUPPORTED", EMU_STOP_UNSUPPORTED)
+        .value("HALT", EMU_STOP_HALT);
+    nb::enum_<enum emu_fault_kind>(m, "FaultKind", nb::is_arithmetic())
+        .value("NONE", EMU_FAULT_NONE)
+        .value("UNMAPPED", EMU_FAULT_UNMAPPED)
+        .value("PAGE_PERMISSION", EMU_FAULT_PAGE_PERMISSION)
+        .value("ALIGNMENT", EMU_FAULT_ALIGNMENT)
+        .value("PC_ALIGNMENT", EMU_FAULT_PC_ALIGNMENT)
+        .value("SP_ALIGNMENT", EMU_FAULT_SP_ALIGNMENT)
+        .value("CAP_TAG", EMU_FAULT_CAP_TAG)
+        .value("CAP_SEALED", EMU_FAULT_CAP_SEALED)
+        .value("CAP_BOUNDS", EMU_FAULT_CAP_BOUNDS)
+        .value("CAP_PERMISSION", EMU_FAULT_CAP_PERMISSION)
+        .value("UNDEFINED", EMU_FAULT_UNDEFINED)
+        .value("BRK", EMU_FAULT_BRK)
+        .value("SYSTEM_ACCESS", EMU_FAULT_SYSTEM_ACCESS)
+        .value("CAP_PAGE", EMU_FAULT_CAP_PAGE);
+    nb::enum_<enum emu_access>(m, "Access", nb::is_arithmetic())
+        .value("FETCH", EMU_FETCH)
+        .value("READ", EMU_READ)
+        .value("WRITE", EMU_WRITE)
+        .value("READ_CAP", EMU_READ_CAP)
+        .value("WRITE_CAP", EMU_WRITE_CAP);
+    nb::enum_<enum emu_crossing_kind>(m, "CrossingKind", nb::is_arithmetic())
+        .value("PAIR", EMU_CROSSING_PAIR)
+        .value("SENTRY", EMU_CROSSING_SENTRY)
+        .value("FAILED", EMU_CROSSING_FAILED);
+    nb::enum_<enum emu_pair_check>(m, "PairCheck", nb::is_arithmetic(), nb::is_flag())
+        .value("CN_TAG", EMU_PAIR_CN_TAG)
+        .value("CM_TAG", EMU_PAIR_CM_TAG)
+        .value("CN_SEALED", EMU_PAIR_CN_SEALED)
+        .value("CM_SEALED", EMU_PAIR_CM_SEALED)
+        .value("OTYPE", EMU_PAIR_OTYPE)
+        .value("BSP", EMU_PAIR_BSP)
+        .value("EXECUTE", EMU_PAIR_EXECUTE)
+        .value("EXECUTIVE", EMU_PAIR_EXECUTIVE);
+}
+
+static void bind_stops(nb::module_ &m) {
+    nb::class_<struct emu_fault>(m, "Fault", nb::is_final())
+        .def_ro("kind", &emu_fault::kind)
+        .def_ro("access", &emu_fault::access)
+        .def_ro("address", &emu_fault::address)
+        .def_ro("size", &emu_fault::size)
+        .def_ro("reg", &emu_fault::reg)
+        .def_prop_ro("cap", [](const struct emu_fault &f) { return bits_of(f.cap); })
+        .def_ro("needed", &emu_fault::needed)
+        .def_ro("esr", &emu_fault::esr)
+        .def_ro("immediate", &emu_fault::immediate);
+    nb::class_<struct emu_stop>(m, "Stop", nb::is_final())
+        .def_ro("kind", &emu_stop::kind)
+        .def_ro("thread", &emu_stop::thread)
+        .def_ro("tick", &emu_stop::tick)
+        .def_ro("pc", &emu_stop::pc)
+        .def_prop_ro("fault",
+                     [](const struct emu_stop &s) -> nb::object {
+                         return s.kind == EMU_STOP_FAULT ? nb::cast(s.fault) : nb::none();
+                     })
+        .def_ro("watch", &emu_stop::watch)
+        .def_ro("address", &emu_stop::address)
+        .def_ro("size", &emu_stop::size)
+        .def_ro("value", &emu_stop::value)
+        .def_ro("instruction", &emu_stop::instruction)
+        .def_ro("access", &emu_stop::access)
+        .def_ro("clause", &emu_stop::clause);
+    nb::class_<struct emu_crossing>(m, "Crossing", nb::is_final())
+        .def_ro("tick", &emu_crossing::tick)
+        .def_ro("thread", &emu_crossing::thread)
+        .def_prop_ro("kind",
+                     [](const struct emu_crossing &c) { return static_cast<enum emu_crossing_kind>(c.kind); })
+        .def_ro("cn", &emu_crossing::cn)
+        .def_ro("cm", &emu_crossing::cm)
+        .def_prop_ro("failed",
+                     [](const struct emu_crossing &c) { return static_cast<enum emu_pair_check>(c.failed); })
+        .def_ro("origin", &emu_crossing::from)
+        .def_ro("to", &emu_crossing::to)
+        .def_prop_ro("target", [](const struct emu_crossing &c) { return bits_of(c.target); })
+        .def_prop_ro("paired", [](const struct emu_crossing &c) { return bits_of(c.paired); })
+        .def_prop_ro("pcc", [](const struct emu_crossing &c) { return bits_of(c.pcc); })
+        .def_prop_ro("number", [](const struct emu_crossing &c) { return bits_of(c.number); })
+        .def_prop_ro("result", [](const struct emu_crossing &c) { return bits_of(c.result); })
+        .def_prop_ro("argument", [](const struct emu_crossing &c) {
+            nb::list out;
+            for (const struct emu_cap &argument : c.argument) out.append(bits_of(argument));
+            return nb::tuple(out);
+        });
+    nb::class_<Snapshot>(m, "Snapshot", nb::is_final()).def_prop_ro("ticks", [](const Snapshot &s) {
+        return emu_snapshot_ticks(s.state);
+    });
+}
+
+static void bind_unmapped(nb::module_ &m) {
+    static PyObject *type = PyErr_NewException("emulator_core._core.Unmapped", PyExc_Exception, nullptr);
+    m.attr("Unmapped") = nb::handle(type);
+    nb::register_exception_translator([](const std::exception_ptr &p, void *) {
+        try {
+            std::rethrow_exception(p);
+        } catch (const Unmapped &e) {
+            nb::object address = nb::int_(e.address);
+            nb::object exception = nb::handle(type)(address);
+            nb::setattr(exception, "address", address);
+            PyErr_SetObject(type, exception.ptr());
+        }
+    });
+}
+
+static void bind_machine_class(nb::module_ &m) {
+    nb::class_<Machine>(m, "Machine", nb::is_final())
+        .def(nb::init<>())
+        .def("map", &Machine::map, "address"_a, "size"_a, "prot"_a)
+        .def("unmap", &Machine::unmap, "address"_a, "size"_a)
+        .def("protect", &Machine::protect, "address"_a, "size"_a, "prot"_a)
+        .def("map_device", &Machine::map_device, "address"_a, "size"_a)
+        .def("regions", &Machine::regions)
+        .def("read", &Machine::read, "address"_a, "size"_a)
+        .def("write", &Machine::write, "address"_a, "content"_a)
+        .def("read_tags", &Machine::read_tags, "address"_a, "size"_a)
+        .def("read_capability", &Machine::read_capability, "address"_a)
+        .def("write_capability", &Machine::write_capability, "address"_a, "raw"_a, "tag"_a)
+        .def("add_thread", &Machine::add_thread, "mode"_a = EMU_MODE_USER)
+        .def("remove_thread", &Machine::remove_thread, "thread"_a)
+        .def("threads", &Machine::threads)
+        .def("get", &Machine::get, "thread"_a, "reg"_a)
+        .def("set", &Machine::set, "thread"_a, "reg"_a, "value"_a)
+        .def("registers", &Machine::registers, "thread"_a)
+        .def("get_sysreg", &Machine::get_sysreg, "thread"_a, "name"_a)
+        .def("set_sysreg", &Machine::set_sysreg, "thread"_a, "name"_a, "value"_a)
+        .def("run", &Machine::run, "thread"_a, "max_ticks"_a)
+        .def("interrupt", &Machine::interrupt)
+        .def_prop_rw("ticks", &Machine::ticks, &Machine::set_ticks)
+        .def("use_step_engine", &Machine::use_step_engine, "thread"_a, "on"_a)
+        .def("add_breakpoint", &Machine::add_breakpoint, "address"_a)
+        .def("remove_breakpoint", &Machine::remove_breakpoint, "address"_a)
+        .def("breakpoints", &Machine::breakpoints)
+        .def("add_watchpoint", &Machine::add_watchpoint, "address"_a, "size"_a, "access"_a)
+        .def("remove_watchpoint", &Machine::remove_watchpoint, "watch"_a)
+        .def("crossings", &Machine::crossings)
+        .def("save", &Machine::save)
+        .def("load", &Machine::load, "snapshot"_a)
+        .def("digest", &Machine::digest);
+}
+
+static void bind_machine(nb::module_ &m) {
+    m.attr("PAGE") = static_cast<int>(EMU_PAGE);
+    m.attr("GRANULE") = static_cast<int>(EMU_GRANULE);
+    m.attr("HOSTCALL_HLT") = static_cast<int>(EMU_HOSTCALL_HLT);
+    bind_machine_enums(m);
+    bind_unmapped(m);
+    bind_stops(m);
+    bind_machine_class(m);
+    m.def("register_names", &register_names);
+}
+
+// ---- the instruction rows -------------------------------------------------------------------------------
+
+static void bind_isa(nb::module_ &m) {
+    m.attr("ISA_DIGEST") = ISA_DIGEST;
+    m.def("isa_row", &isa_row, "word"_a, "c64"_a);
+    m.def("isa_clause", [](uint32_t word) { return isa_clause_name[isa_clause(word)]; }, "word"_a);
+}
+
 // ---- the module -----------------------------------------------------------------------------------------
 
-NB_MODULE(_core, m) { bind_capability(m); }
+NB_MODULE(_core, m) {
+    bind_machine(m);
+    bind_isa(m);
+    bind_capability(m);
+}

@@ -1,8 +1,8 @@
 /* The waist of the machine: what anything outside emulator_core/src may call.
  *
  * A machine is tagged memory and several guest threads (register contexts); run() executes one of them.
- * A tick is a retired instruction, counted exactly over all threads: an SVC, a hostcall trap and a taken branch
- * count, a faulting instruction does not. run() never calls back.
+ * A tick is a retired instruction, counted exactly over all threads: an SVC, a hostcall trap and a taken
+ * branch count, a faulting instruction does not. run() never calls back.
  */
 #ifndef CVMDBG_EMU_H
 #define CVMDBG_EMU_H
@@ -10,6 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct emu;
 
@@ -114,66 +118,87 @@ struct emu_stop {
     int watch;        /* id of the watchpoint */
     uint64_t address; /* of the watched or device access */
     uint32_t size;
-    uint64_t value;           /* device: the stored value; syscall: its immediate */
-    uint64_t instruction;     /* watchpoint: pc of the access */
-    enum emu_access access;   /* watchpoint: what it did */
-    uint32_t clause;          /* unsupported: CLAUSE_… */
+    uint64_t value;         /* device: the stored value; syscall: its immediate */
+    uint64_t instruction;   /* watchpoint: pc of the access */
+    enum emu_access access; /* watchpoint: what it did */
+    uint32_t clause;        /* unsupported: CLAUSE_… */
 };
 
-/* One sealed-branch transfer: BLRS pair, branch through an RB/LPB/LB sentry that leaves the compartment, or a failed one. */
+/* One sealed-branch transfer: BLRS pair, branch through an RB/LPB/LB sentry that leaves the compartment, or a
+ * failed one. */
 enum emu_crossing_kind { EMU_CROSSING_PAIR, EMU_CROSSING_SENTRY, EMU_CROSSING_FAILED };
 struct emu_crossing {
     uint64_t tick;
     int32_t thread;
     uint8_t kind;
-    uint8_t cn, cm; /* register numbers in the instruction; cm 255 when it has none */
-    uint8_t failed; /* bits of enum emu_pair_check that did not hold */
-    uint64_t from, to; /* pc of the branch; target address */
+    uint8_t cn, cm;                     /* register numbers in the instruction; cm 255 when it has none */
+    uint8_t failed;                     /* bits of enum emu_pair_check that did not hold */
+    uint64_t from, to;                  /* pc of the branch; target address */
     struct emu_cap target, paired, pcc; /* Cn, Cm as they were; PCC before */
-    struct emu_cap number;    /* C14 */
-    struct emu_cap result;    /* C0 */
-    struct emu_cap argument[6]; /* C0..C5 */
+    struct emu_cap number;              /* C14 */
+    struct emu_cap result;              /* C0 */
+    struct emu_cap argument[6];         /* C0..C5 */
 };
 enum emu_pair_check {
-    EMU_PAIR_CN_TAG = 1, EMU_PAIR_CM_TAG = 2, EMU_PAIR_CN_SEALED = 4, EMU_PAIR_CM_SEALED = 8, EMU_PAIR_OTYPE = 16,
-    EMU_PAIR_BSP = 32, EMU_PAIR_EXECUTE = 64, EMU_PAIR_EXECUTIVE = 128,
+    EMU_PAIR_CN_TAG = 1,
+    EMU_PAIR_CM_TAG = 2,
+    EMU_PAIR_CN_SEALED = 4,
+    EMU_PAIR_CM_SEALED = 8,
+    EMU_PAIR_OTYPE = 16,
+    EMU_PAIR_BSP = 32,
+    EMU_PAIR_EXECUTE = 64,
+    EMU_PAIR_EXECUTIVE = 128,
 };
 
 struct emu *emu_new(void);
 void emu_free(struct emu *);
 
-/* Memory. Addresses and sizes are multiples of EMU_PAGE. Untouched pages cost nothing. 0, or -1 when the range is bad. */
+/* Memory. Addresses and sizes are multiples of EMU_PAGE. Untouched pages cost nothing. 0, or -1 when the
+ * range is bad. */
 int emu_map(struct emu *, uint64_t address, uint64_t size, unsigned prot);
 int emu_unmap(struct emu *, uint64_t address, uint64_t size);
 int emu_protect(struct emu *, uint64_t address, uint64_t size, unsigned prot);
 int emu_map_device(struct emu *, uint64_t address, uint64_t size);
-size_t emu_regions(struct emu *, struct emu_region *out, size_t capacity);
-/* A debugger's access: page protection is ignored, a data write clears tags. Bytes done; short where unmapped. */
+size_t emu_regions(struct emu *, struct emu_region *out, size_t capacity); /* how many there are */
+/* A debugger's access: page protection is ignored, a data write clears tags. Bytes done; short where
+ * unmapped. */
 size_t emu_read(struct emu *, uint64_t address, void *out, size_t size);
 size_t emu_write(struct emu *, uint64_t address, const void *in, size_t size);
+uint64_t emu_mapped(struct emu *, uint64_t address,
+                    uint64_t size); /* bytes from address on that are mapped */
 size_t emu_read_tags(struct emu *, uint64_t address, uint8_t *out, size_t granules);
 int emu_write_cap(struct emu *, uint64_t address, struct emu_cap);
 
 /* Threads. */
 int emu_thread_new(struct emu *, enum emu_mode);
 void emu_thread_free(struct emu *, int thread);
-struct emu_cap emu_get(struct emu *, int thread, enum emu_reg); /* 64-bit registers in lo, V registers in lo and hi */
+bool emu_thread_exists(struct emu *, int thread);
+int emu_thread_limit(struct emu *); /* above all thread numbers */
+struct emu_cap emu_get(struct emu *, int thread,
+                       enum emu_reg); /* 64-bit registers in lo, V registers in lo and hi */
 int emu_set(struct emu *, int thread, enum emu_reg, struct emu_cap);
+
+/* A system register by its architectural name. -1: no such name. */
+int emu_get_sysreg(struct emu *, int thread, const char *name, struct emu_cap *out);
+int emu_set_sysreg(struct emu *, int thread, const char *name, struct emu_cap value);
 
 /* Running. max_ticks 0 returns at once; UINT64_MAX is no budget. */
 void emu_run(struct emu *, int thread, uint64_t max_ticks, struct emu_stop *out);
 void emu_interrupt(struct emu *); /* from any thread */
 uint64_t emu_ticks(struct emu *);
+void emu_set_ticks(struct emu *, uint64_t ticks);
+void emu_use_step_engine(struct emu *, int thread, bool on); /* the reference runs the thread, slowly */
 
 /* Stops. A watchpoint is a range; access is a set of the bits below. */
 enum { EMU_WATCH_READ = 1, EMU_WATCH_WRITE = 2, EMU_WATCH_TAG = 4 };
 int emu_break_add(struct emu *, uint64_t address);
 int emu_break_remove(struct emu *, uint64_t address);
+size_t emu_breakpoints(struct emu *, uint64_t *out, size_t capacity);              /* how many there are */
 int emu_watch_add(struct emu *, uint64_t address, uint64_t size, unsigned access); /* id, or -1 */
 int emu_watch_remove(struct emu *, int id);
 size_t emu_crossings(struct emu *, struct emu_crossing *out, size_t capacity); /* drains */
-/* How many crossings the ring holds before EMU_STOP_RING_FULL (1: every crossing stops the run just after it).
- * At least 1; the default is 4096. */
+/* How many crossings the ring holds before EMU_STOP_RING_FULL (1: every crossing stops the run just after
+ * it). At least 1; the default is 4096. */
 void emu_set_ring_capacity(struct emu *, size_t crossings);
 
 /* Whole state: memory with tags, registers, ticks. A snapshot shares pages copy-on-write. */
@@ -181,5 +206,10 @@ struct emu_snapshot *emu_save(struct emu *);
 void emu_load(struct emu *, const struct emu_snapshot *);
 void emu_snapshot_free(struct emu_snapshot *);
 void emu_digest(struct emu *, uint8_t out[32]);
+uint64_t emu_snapshot_ticks(const struct emu_snapshot *);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
