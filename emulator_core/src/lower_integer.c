@@ -1,4 +1,4 @@
-/* Integer data processing: from an encoding to one of the ops of ops_integer.inc. */
+/* Integer data processing, hints and barriers: from an encoding to one of the ops of ops_integer.inc. */
 #include "arithmetic.h"
 #include "integer_ops.h"
 
@@ -105,21 +105,6 @@ static bool lower_move_wide(struct slot *s, op_ref *op, struct insn in) {
     uint32_t value = (uint32_t)s->imm << s->x;
     s->imm = (int32_t)(opc == 2 ? value : ~value);
     return is_64(in.word) ? USE(mov_imm) : USE(mov_imm_w);
-}
-
-/* ADR and ADRP, whose clauses Morello renames; in C64 they give capabilities and run their EXEC functions. */
-static int64_t address_immediate(uint32_t word) { return signed_field(word, 5, 19) * 4 + field(word, 29, 2); }
-
-static bool lower_adr(struct slot *s, op_ref *op, struct insn in) {
-    if (in.c64) return false;
-    s->rd = to(rd_of(in.word)), s->imm = (int32_t)address_immediate(in.word);
-    return USE(adr_a64);
-}
-
-static bool lower_adrp(struct slot *s, op_ref *op, struct insn in) {
-    if (in.c64) return false;
-    s->rd = to(rd_of(in.word)), s->imm = (int32_t)address_immediate(in.word);
-    return USE(adrp_a64);
 }
 
 /* ---- bitfields
@@ -251,6 +236,12 @@ static bool lower_compare_if(struct slot *s, op_ref *op, struct insn in) {
     return is_64(in.word) ? USE(subs_reg_x) : USE(subs_reg_w);
 }
 
+/* Hints, and barriers: one thread runs at a time, in program order. */
+static bool lower_nothing(struct slot *s, op_ref *op, struct insn in) {
+    (void)s, (void)in;
+    return USE(nop);
+}
+
 LOWERINGS(integer) = {
     {CLAUSE_add_addsub_shift_aarch64_instrs_integer_arithmetic_add_sub_shiftedreg, lower_add_sub_shift},
     {CLAUSE_sub_addsub_shift_aarch64_instrs_integer_arithmetic_add_sub_shiftedreg, lower_add_sub_shift},
@@ -279,10 +270,6 @@ LOWERINGS(integer) = {
     {CLAUSE_movz_aarch64_instrs_integer_ins_ext_insert_movewide, lower_move_wide},
     {CLAUSE_movk_aarch64_instrs_integer_ins_ext_insert_movewide, lower_move_wide},
     {CLAUSE_movn_aarch64_instrs_integer_ins_ext_insert_movewide, lower_move_wide},
-    {CLAUSE_ADR_C_I_C, lower_adr},
-    {CLAUSE_ADRP_C_I_C, lower_adrp},
-    {CLAUSE_ADRP_C_IP_C, lower_adrp},
-    {CLAUSE_ADRDP_C_ID_C, lower_adrp},
     {CLAUSE_sbfm_aarch64_instrs_integer_bitfield, lower_sbfm},
     {CLAUSE_ubfm_aarch64_instrs_integer_bitfield, lower_ubfm},
     {CLAUSE_bfm_aarch64_instrs_integer_bitfield, lower_bfm},
@@ -310,5 +297,17 @@ LOWERINGS(integer) = {
     {CLAUSE_csinv_aarch64_instrs_integer_conditional_select, lower_select},
     {CLAUSE_ccmp_imm_aarch64_instrs_integer_conditional_compare_immediate, lower_compare_if},
     {CLAUSE_ccmp_reg_aarch64_instrs_integer_conditional_compare_register, lower_compare_if},
+    {CLAUSE_nop_aarch64_instrs_system_hints, lower_nothing},
+    {CLAUSE_yield_aarch64_instrs_system_hints, lower_nothing},
+    {CLAUSE_sev_aarch64_instrs_system_hints, lower_nothing},
+    {CLAUSE_sevl_aarch64_instrs_system_hints, lower_nothing},
+    {CLAUSE_esb_aarch64_instrs_system_hints, lower_nothing},
+    {CLAUSE_psb_aarch64_instrs_system_hints, lower_nothing},
+    {CLAUSE_hint_aarch64_instrs_system_hints, lower_nothing},
+    {CLAUSE_dmb_aarch64_instrs_system_barriers_dmb, lower_nothing},
+    {CLAUSE_dsb_aarch64_instrs_system_barriers_dsb, lower_nothing},
+    {CLAUSE_isb_aarch64_instrs_system_barriers_isb, lower_nothing},
+    {CLAUSE_ssbb_aarch64_instrs_system_barriers_ssbb, lower_nothing},
+    {CLAUSE_pssbb_aarch64_instrs_system_barriers_pssbb, lower_nothing},
     LOWERINGS_END,
 };

@@ -64,6 +64,6 @@ void sysreg_reset(struct cpu *cpu, enum emu_mode mode) {
         PRESET(cpu, bare);
     else
         PRESET(cpu, hosted);
-    for (enum sys_cap cap = SYSCAP_DDC_EL0; mode == EMU_MODE_SYSTEM && cap <= SYSCAP_DDC_EL3; cap++)
+    for (enum sys_cap cap = SYSCAP_DDC_EL0; mode == EMU_MODE_SYSTEM && cap <= SYSCAP_RDDC_EL0; cap++)
         cpu->sys.cap[cap] = cap_almighty();
 }
