@@ -8,6 +8,8 @@ from emulator_core.isa.operands import Place
 from emulator_core.isa.table import load
 from emulator_core.isa.template import Failure, Form
 
+_LONGEST = 200  # characters of an instruction: the longest form has about 50
+
 
 class AssemblyError(ValueError):
     """The text is no instruction: says where and what was expected."""
@@ -19,6 +21,8 @@ def assemble(text: str, pc: int = 0, mode: Mode = "a64") -> int:
     `; ...`, `// ...` at the end is a comment.  `.inst N` gives any word.
     """
     plain = " ".join(text.partition("//")[0].partition(";")[0].lower().split())
+    if len(plain) > _LONGEST:
+        raise AssemblyError(f"expected an instruction, found {len(plain)} characters")
     mnemonic = plain.partition(" ")[0]
     if mnemonic == ".inst":
         return _inst(plain)

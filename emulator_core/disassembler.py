@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from emulator_core import _core
 from emulator_core.isa.operands import Place
-from emulator_core.isa.table import Row, load
+from emulator_core.isa.table import load
 from emulator_core.isa.template import Form
 
 Mode = Literal["a64", "c64"]
@@ -23,7 +24,7 @@ class Instruction:
 
     `clause` is the specification's name of what executes, "UNDEFINED" when nothing does.  `target` is the address that
     the text names (branch, adr, literal), already absolute.  `kinds` says what the instruction does to control and
-    memory: load, store, branch, call, return, conditional, syscall, trap.  `bases` are the registers that memory is addressed by.
+    memory: load, store, branch, call, return, conditional, syscall, trap.  `bases` are the registers that address memory.
     """
 
     word: int
@@ -47,11 +48,12 @@ class Instruction:
 def disassemble(word: int, pc: int = 0, mode: Mode = "a64") -> Instruction:
     """The instruction of a 32-bit word at an address; unallocated words read `.inst 0x...`."""
     place = Place(pc, mode == "c64")
+    clause = _core.isa_clause(word)
     form = _form(word, place.c64)
     fields = form.row.encoding.fields(word) if form else {}
     text = form.show(fields, place) if form else None
     if form is None or text is None:
-        return Instruction(word, pc, mode, f".inst {word:#010x}", _clause(word), frozenset(), None, ())
+        return Instruction(word, pc, mode, f".inst {word:#010x}", clause, frozenset(), None, ())
     target: int | None = None
     bases: list[str] = []
     for operand in form.marked:
@@ -60,7 +62,7 @@ def disassemble(word: int, pc: int = 0, mode: Mode = "a64") -> Instruction:
             bases.append(spelt)
         else:
             target = int(spelt, 16)
-    return Instruction(word, pc, mode, text, _clause(word), form.row.encoding.kinds, target, tuple(bases))
+    return Instruction(word, pc, mode, text, clause, form.row.encoding.kinds, target, tuple(bases))
 
 
 def text_of(word: int, pc: int = 0, mode: Mode = "a64") -> str:
@@ -71,14 +73,10 @@ def text_of(word: int, pc: int = 0, mode: Mode = "a64") -> str:
     return text if text is not None else f".inst {word:#010x}"
 
 
-def _clause(word: int) -> str:
-    encoding = load().encoding(word)
-    return encoding.clause if encoding and encoding.clause != "-" else "UNDEFINED"
-
-
 @cache
-def _decoder() -> Callable[[int, bool], Row | None]:
-    return load().row
+def _decoder() -> Callable[[int, bool], int]:
+    """The compiled decoder, or the rows' own where a source tree has newer rows than its build."""
+    return _core.isa_row if load().digest == _core.ISA_DIGEST else load().row_index
 
 
 @cache
@@ -87,5 +85,5 @@ def _compiled(index: int) -> Form:
 
 
 def _form(word: int, c64: bool) -> Form | None:
-    row = _decoder()(word, c64)
-    return _compiled(row.index) if row else None
+    index = _decoder()(word, c64)
+    return _compiled(index) if index >= 0 else None

@@ -192,6 +192,11 @@ class Table:
         fields = encoding.fields(word) | {"c64": int(c64)}
         return next((row for row in encoding.rows if row.holds(fields)), None)
 
+    def row_index(self, word: int, c64: bool) -> int:
+        """The place of that form among all rows, -1 when there is none: what the compiled decoder says."""
+        row = self.row(word, c64)
+        return row.index if row else -1
+
 
 def _fillings(mask: int, value: int, width: int) -> Iterator[int]:
     """All numbers of width bits that agree with value where mask is set."""

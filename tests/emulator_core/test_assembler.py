@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emulator_core.assembler import AssemblyError, assemble
-from emulator_core.disassembler import Mode, disassemble
+from emulator_core.disassembler import Mode, disassemble, text_of
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,7 @@ def test_forgiving_forms(text: str, mode: Mode, word: int) -> None:
     ("text", "mode", "sentence"),
     [
         ("", "a64", "expected an instruction, found nothing"),
+        ("mov x0, #" + "9" * 5000, "a64", "expected an instruction, found 5009 characters"),
         ("ldrc1, [x2]", "a64", "'ldrc1,' is no instruction"),
         ("blrs c28, c1", "a64", "'blrs c28, c1', column 9: expected the end, found ', c1'"),
         ("seal c1, c2, lp", "a64", "expected a form of seal or a C register, found 'lp'"),
@@ -46,6 +49,45 @@ def test_a_mistake_is_one_sentence(text: str, mode: Mode, sentence: str) -> None
         assemble(text, 0x1000, mode)
     assert sentence in str(mistake.value)
     assert "\n" not in str(mistake.value)
+
+
+PIECES = [
+    "mov",
+    "ldr",
+    "add",
+    "b.",
+    "x0",
+    "w31",
+    "c1",
+    "csp",
+    "[",
+    "]",
+    "!",
+    ",",
+    "#",
+    "-",
+    "0x",
+    "16",
+    "lsl",
+    "v0.d[1]",
+]
+
+
+@settings(max_examples=3_000, deadline=None)
+@given(
+    st.one_of(
+        st.text(max_size=60),
+        st.lists(st.sampled_from([*PIECES, " "]), max_size=12).map("".join),
+        st.tuples(st.integers(0, 0xFFFFFFFF), st.integers(0, 40), st.text(max_size=2)).map(
+            lambda cut: text_of(cut[0])[: cut[1]] + cut[2] + text_of(cut[0])[cut[1] :]
+        ),
+    )
+)
+def test_any_text_is_an_instruction_or_a_sentence(text: str) -> None:
+    try:
+        assert 0 <= assemble(text, 0x1000) < 1 << 32
+    except AssemblyError as mistake:
+        assert "\n" not in str(mistake)
 
 
 def test_what_a_debugger_asks_of_an_instruction() -> None:
