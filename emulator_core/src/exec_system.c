@@ -1,4 +1,4 @@
-/* System registers, PSTATE, hints and barriers, and the instructions that make an exception. */
+/* System registers, PSTATE, waiting, and the instructions that make an exception. */
 #include "exec.h"
 
 enum { EL0, EL1, EL2, EL3 };
@@ -78,25 +78,18 @@ static bool wait_trapped(struct cpu *cpu, unsigned index) {
     return target != EL0;
 }
 
-enum { HINT_WFE = 2, HINT_WFI = 3 };
+EXEC(wfe_aarch64_instrs_system_hints) {
+    (void)word;
+    return wait_trapped(cpu, 1) ? FAULT : NEXT;
+}
 
 /* Bare metal that waits for an interrupt waits for ever: there is none. Under a kernel a wait ends at once.
  */
-EXEC(hint_aarch64_instrs_system_hints) {
-    unsigned hint = field(word, 5, 7);
-    if (hint != HINT_WFE && hint != HINT_WFI) return NEXT;
-    if (wait_trapped(cpu, hint == HINT_WFE)) return FAULT;
-    return hint == HINT_WFI && cpu->mode == EMU_MODE_SYSTEM ? trap_stop(cpu, EMU_STOP_HALT, 0) : NEXT;
+EXEC(wfi_aarch64_instrs_system_hints) {
+    (void)word;
+    if (wait_trapped(cpu, 0)) return FAULT;
+    return cpu->mode == EMU_MODE_SYSTEM ? trap_stop(cpu, EMU_STOP_HALT, 0) : NEXT;
 }
-
-/* One thread runs at a time, in program order. */
-static enum outcome barrier(struct cpu *cpu, uint32_t word) {
-    (void)cpu, (void)word;
-    return NEXT;
-}
-EXEC(dmb_aarch64_instrs_system_barriers_dmb) { return barrier(cpu, word); }
-EXEC(dsb_aarch64_instrs_system_barriers_dsb) { return barrier(cpu, word); }
-EXEC(isb_aarch64_instrs_system_barriers_isb) { return barrier(cpu, word); }
 
 /* ---- exceptions
  * ------------------------------------------------------------------------------------------------- */
@@ -138,7 +131,7 @@ EXEC(eret_aarch64_instrs_branch_unconditional_eret) {
     return el_get(cpu) == EL0 ? undefined(cpu) : exception_return(cpu);
 }
 
-/* Undefined here: debug state is never entered, and there is no pointer authentication. */
+/* Undefined here: debug state is never entered; there is no pointer authentication and no SB. */
 static enum outcome absent(struct cpu *cpu, uint32_t word) {
     (void)word;
     return undefined(cpu);
@@ -151,4 +144,5 @@ EXEC(ereta_aarch64_instrs_branch_unconditional_eret) { return absent(cpu, word);
 EXEC(bra_aarch64_instrs_branch_unconditional_register) { return absent(cpu, word); }
 EXEC(blra_aarch64_instrs_branch_unconditional_register) { return absent(cpu, word); }
 EXEC(reta_aarch64_instrs_branch_unconditional_register) { return absent(cpu, word); }
+EXEC(sb_aarch64_instrs_system_barriers_sb) { return absent(cpu, word); }
 EXEC(sysl_aarch64_instrs_system_sysops) { return absent(cpu, word); }

@@ -25,14 +25,14 @@ static enum form shift_form(uint32_t word) { return field(word, 10, 6) ? LSL + f
 static bool shift_is_reserved(uint32_t word) { return !is_64(word) && field(word, 15, 1); }
 
 static bool lower_add_sub_shift(struct slot *s, op_ref *op, struct insn in) {
-    if (field(in.word, 22, 2) == 3 || shift_is_reserved(in.word)) return USE(reserved);
+    if (field(in.word, 22, 2) == 3 || shift_is_reserved(in.word)) return USE_UNDEFINED;
     set_registers(s, in.word);
     s->x = (uint8_t)field(in.word, 10, 6);
     return use(op, width(&arithmetic[field(in.word, 29, 2)][shift_form(in.word)], in.word));
 }
 
 static bool lower_logical_shift(struct slot *s, op_ref *op, struct insn in) {
-    if (shift_is_reserved(in.word)) return USE(reserved);
+    if (shift_is_reserved(in.word)) return USE_UNDEFINED;
     set_registers(s, in.word);
     s->x = (uint8_t)field(in.word, 10, 6);
     bool is_mov = field(in.word, 29, 2) == 1 && !field(in.word, 21, 1) && rn_of(in.word) == 31;
@@ -53,7 +53,7 @@ static enum form extend_form(uint32_t word) {
 }
 
 static bool lower_add_sub_extend(struct slot *s, op_ref *op, struct insn in) {
-    if (field(in.word, 10, 3) > 4) return USE(reserved);
+    if (field(in.word, 10, 3) > 4) return USE_UNDEFINED;
     bool sets_flags = field(in.word, 29, 1);
     s->rd = sets_flags ? to(rd_of(in.word)) : to_sp(rd_of(in.word));
     s->rn = from_sp(rn_of(in.word)), s->rm = from(rm_of(in.word));
@@ -86,7 +86,7 @@ static bool lower_logical_imm(struct slot *s, op_ref *op, struct insn in) {
     unsigned n = field(in.word, 22, 1), imms = field(in.word, 10, 6), immr = field(in.word, 16, 6);
     unsigned opc = field(in.word, 29, 2);
     uint64_t mask;
-    if ((n && !is_64(in.word)) || !decode_bit_mask(n, imms, immr, &mask)) return USE(reserved);
+    if ((n && !is_64(in.word)) || !decode_bit_mask(n, imms, immr, &mask)) return USE_UNDEFINED;
     s->rd = opc == 3 ? to(rd_of(in.word)) : to_sp(rd_of(in.word)), s->rn = from(rn_of(in.word));
     s->imm = (int32_t)mask;
     if (!is_64(in.word)) return use(op, masks[opc][0]);
@@ -98,7 +98,7 @@ static bool lower_logical_imm(struct slot *s, op_ref *op, struct insn in) {
 
 static bool lower_move_wide(struct slot *s, op_ref *op, struct insn in) {
     unsigned hw = field(in.word, 21, 2), opc = field(in.word, 29, 2);
-    if (!is_64(in.word) && hw > 1) return USE(reserved);
+    if (!is_64(in.word) && hw > 1) return USE_UNDEFINED;
     s->rd = to(rd_of(in.word)), s->imm = (int32_t)field(in.word, 5, 16), s->x = (uint8_t)(16 * hw);
     if (opc == 3) return is_64(in.word) ? USE(movk_x) : USE(movk_w);
     if (is_64(in.word) && hw) return opc == 2 ? USE(movz_shifted) : USE(movn_shifted);
@@ -125,7 +125,7 @@ static bool field_is_reserved(uint32_t word) {
 
 static bool lower_ubfm(struct slot *s, op_ref *op, struct insn in) {
     unsigned imms = field(in.word, 10, 6), immr = field(in.word, 16, 6), top = is_64(in.word) ? 63 : 31;
-    if (field_is_reserved(in.word)) return USE(reserved);
+    if (field_is_reserved(in.word)) return USE_UNDEFINED;
     set_field(s, in.word);
     if (immr == 0 && imms == 7) return USE(uxtb);
     if (immr == 0 && imms == 15) return USE(uxth);
@@ -142,7 +142,7 @@ static bool lower_ubfm(struct slot *s, op_ref *op, struct insn in) {
 
 static bool lower_sbfm(struct slot *s, op_ref *op, struct insn in) {
     unsigned imms = field(in.word, 10, 6), immr = field(in.word, 16, 6), top = is_64(in.word) ? 63 : 31;
-    if (field_is_reserved(in.word)) return USE(reserved);
+    if (field_is_reserved(in.word)) return USE_UNDEFINED;
     set_field(s, in.word);
     if (is_64(in.word) && immr == 0 && imms == 31) return USE(sxtw);
     if (imms == top) {
@@ -153,14 +153,14 @@ static bool lower_sbfm(struct slot *s, op_ref *op, struct insn in) {
 }
 
 static bool lower_bfm(struct slot *s, op_ref *op, struct insn in) {
-    if (field_is_reserved(in.word)) return USE(reserved);
+    if (field_is_reserved(in.word)) return USE_UNDEFINED;
     set_field(s, in.word);
     return is_64(in.word) ? USE(bfm_x) : USE(bfm_w);
 }
 
 static bool lower_extr(struct slot *s, op_ref *op, struct insn in) {
     unsigned lsb = field(in.word, 10, 6);
-    if (field(in.word, 22, 1) != is_64(in.word) || (!is_64(in.word) && lsb > 31)) return USE(reserved);
+    if (field(in.word, 22, 1) != is_64(in.word) || (!is_64(in.word) && lsb > 31)) return USE_UNDEFINED;
     set_registers(s, in.word);
     s->x = (uint8_t)lsb;
     if (!is_64(in.word)) return USE(extr_w);
@@ -190,7 +190,7 @@ REGISTERS(smulh, smulh, smulh)
 
 /* REV's opc is 2 on 32 bits and 3 on 64. */
 static bool lower_rev(struct slot *s, op_ref *op, struct insn in) {
-    if (field(in.word, 10, 1) != is_64(in.word)) return USE(reserved);
+    if (field(in.word, 10, 1) != is_64(in.word)) return USE_UNDEFINED;
     set_registers(s, in.word);
     return is_64(in.word) ? USE(rev_x) : USE(rev_w);
 }

@@ -115,6 +115,11 @@ static bool lower_nop(struct slot *s, op_ref *op, struct insn in) {
     return USE(nop);
 }
 
+/* A prefetch does nothing, but by a register that is no offset it is undefined. */
+static bool lower_prefetch_register(struct slot *s, op_ref *op, struct insn in) {
+    return field(in.word, 14, 1) ? lower_nop(s, op, in) : USE_UNDEFINED;
+}
+
 /* ---- literals
  * ------------------------------------------------------------------------------------------------- */
 
@@ -196,7 +201,7 @@ LOWERINGS(memory) = {
     {REGISTER(ldrsw_reg), lower_register},
     {UNSIGNED(prfm_imm), lower_nop},
     {UNSCALED(prfum), lower_nop},
-    {REGISTER(prfm_reg), lower_nop},
+    {REGISTER(prfm_reg), lower_prefetch_register},
     {CLAUSE_prfm_lit_aarch64_instrs_memory_literal_general, lower_nop},
     {CLAUSE_ldr_lit_gen_aarch64_instrs_memory_literal_general, lower_literal},
     {CLAUSE_ldrsw_lit_aarch64_instrs_memory_literal_general, lower_literal_signed},

@@ -36,7 +36,7 @@ static bool lower_sub_imm(struct slot *s, op_ref *op, struct insn in) {
 
 static bool lower_add_register(struct slot *s, op_ref *op, struct insn in) {
     unsigned option = field(in.word, 13, 3), shift = field(in.word, 10, 3);
-    if (shift > 4) return USE(reserved);
+    if (shift > 4) return USE_UNDEFINED;
     set_cap_registers(s, in);
     s->x = (uint8_t)shift;
     switch (option) {
@@ -184,7 +184,7 @@ ALTERNATE_X(astur_x, str_x, signed9(in), false)
 static bool load_pair(struct slot *s, op_ref *op, struct insn in, enum form form) {
     unsigned t = rd_of(in), t2 = field(in.word, 10, 5);
     int64_t offset = signed_field(in.word, 15, 7) * 16;
-    if (t == t2) return USE(reserved);
+    if (t == t2) return USE_UNDEFINED;
     s->rm = to(t2);
     if (form != IMM && (overlaps(in, t) || overlaps(in, t2))) offset = form == POST ? 0 : offset, form = IMM;
     return access(s, op, in, ldp_c[form][via_of(in, false)], offset, true);

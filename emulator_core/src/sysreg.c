@@ -335,3 +335,53 @@ bool sysreg_write_cap(struct cpu *cpu, uint32_t word, struct cap value) {
     sys_cap_set(cpu, capability_of(cpu, name_of(cpu, row)), value);
     return true;
 }
+
+/* ---- by name: a debugger's access, which asks nobody
+ * ------------------------------------------------------------ */
+
+static const char *const word_names[] = {
+#define REG(name, ...) #name,
+#include "sysreg.inc"
+#undef REG
+};
+static const char *const cap_names[] = {
+    "CSP_EL0",    "CSP_EL1",    "CSP_EL2",     "CSP_EL3",      "RCSP_EL0",   "DDC_EL0",
+    "DDC_EL1",    "DDC_EL2",    "DDC_EL3",     "RDDC_EL0",     "CTPIDR_EL0", "CTPIDR_EL1",
+    "CTPIDR_EL2", "CTPIDR_EL3", "RCTPIDR_EL0", "CTPIDRRO_EL0", "CID_EL0",    "CELR_EL1",
+    "CELR_EL2",   "CELR_EL3",   "CVBAR_EL1",   "CVBAR_EL2",    "CVBAR_EL3",
+};
+
+static int index_of(const char *name, const char *const *names, int count) {
+    for (int i = 0; i < count; i++)
+        if (!strcmp(name, names[i])) return i;
+    return -1;
+}
+
+int emu_get_sysreg(struct emu *emu, int thread, const char *name, struct emu_cap *out) {
+    if (!emu_thread_exists(emu, thread)) return -1;
+    struct cpu *cpu = emu->threads[thread];
+    int cap = index_of(name, cap_names, SYSCAP_COUNT), word = index_of(name, word_names, SYS_WORD_COUNT);
+    struct cap value = cap_null();
+    if (cap >= 0)
+        value = sys_cap_get(cpu, (enum sys_cap)cap);
+    else if (word >= 0)
+        value.lo = word_get(cpu, (enum sys_word)word);
+    else
+        return -1;
+    *out = (struct emu_cap){value.lo, value.hi, value.tag};
+    return 0;
+}
+
+int emu_set_sysreg(struct emu *emu, int thread, const char *name, struct emu_cap value) {
+    if (!emu_thread_exists(emu, thread)) return -1;
+    struct cpu *cpu = emu->threads[thread];
+    int cap = index_of(name, cap_names, SYSCAP_COUNT), word = index_of(name, word_names, SYS_WORD_COUNT);
+    if (cap >= 0)
+        sys_cap_set(cpu, (enum sys_cap)cap, (struct cap){value.lo, value.hi, value.tag});
+    else if (word >= 0)
+        word_set(cpu, (enum sys_word)word, value.lo);
+    else
+        return -1;
+    cpu_refresh(cpu);
+    return 0;
+}
