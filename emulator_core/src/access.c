@@ -10,8 +10,7 @@
 static unsigned in_page(uint64_t address) { return (unsigned)(address & (EMU_PAGE - 1)); }
 static bool is_write(enum emu_access access) { return access == EMU_WRITE || access == EMU_WRITE_CAP; }
 
-/* ---- capability checks
- * ---------------------------------------------------------------------------------------- */
+/* ---- capability checks --------------------------------------------------------------------------------- */
 
 /* CheckCapability: tag, seal, permissions, bounds, in this order. */
 static enum emu_fault_kind capability_fault(struct cpu *cpu, struct cap c, uint64_t address, unsigned size,
@@ -39,8 +38,7 @@ bool va_check(struct cpu *cpu, struct va va, unsigned size, uint32_t needed, enu
     return false;
 }
 
-/* ---- addresses
- * ------------------------------------------------------------------------------------------------ */
+/* ---- addresses ----------------------------------------------------------------------------------------- */
 
 enum { TCR_EL1_TBI0 = 37, TCR_EL1_TBI1 = 38, TCR_TBI = 20 };
 
@@ -76,8 +74,7 @@ bool translate(struct cpu *cpu, uint64_t va, unsigned size, enum emu_access acce
     return true;
 }
 
-/* ---- the TLB
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the TLB ------------------------------------------------------------------------------------------- */
 
 static struct tlb_entry *entry_of(struct tlb_entry *tlb, uint64_t address) {
     return &tlb[address >> PAGE_BITS & (TLB_SIZE - 1)];
@@ -125,8 +122,7 @@ static void tlb_fill(struct cpu *cpu, uint64_t va, const struct translation *t, 
     };
 }
 
-/* ---- cached checks of the fast engine
- * ------------------------------------------------------------------------- */
+/* ---- cached checks of the fast engine ------------------------------------------------------------------ */
 
 void bounds_cache(struct cpu *cpu, unsigned r) {
     struct cap c = reg_get(cpu, r);
@@ -160,8 +156,7 @@ void access_cache_ddc(struct cpu *cpu, uint64_t va) {
     };
 }
 
-/* ---- bytes and tags
- * ------------------------------------------------------------------------------------------- */
+/* ---- bytes and tags ------------------------------------------------------------------------------------ */
 
 /* The part of an access that lies in one page. frame is NULL for a device. */
 struct part {
@@ -311,8 +306,7 @@ bool mem_check(struct cpu *cpu, struct va va, unsigned size, bool write, bool ca
     return first >= size || translate(cpu, va.address + first, size - first, access, &t);
 }
 
-/* ---- capabilities
- * --------------------------------------------------------------------------------------------- */
+/* ---- capabilities -------------------------------------------------------------------------------------- */
 
 static uint8_t *tag_of(const struct part *p, unsigned offset) {
     return &p->frame->tags[(p->offset + offset) / EMU_GRANULE];
@@ -396,8 +390,7 @@ bool mem_store_cap_pair(struct cpu *cpu, struct va va, const struct cap in[2], u
     return store_caps(cpu, va, 2, in, flags);
 }
 
-/* ---- tags alone
- * ----------------------------------------------------------------------------------------------- */
+/* ---- tags alone ---------------------------------------------------------------------------------------- */
 
 bool mem_load_tags(struct cpu *cpu, struct va va, unsigned granules, uint64_t *out) {
     struct part p;

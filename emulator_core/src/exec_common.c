@@ -10,8 +10,7 @@
 
 enum { NONE = 31 };
 
-/* ---- general registers
- * ---------------------------------------------------------------------------------------- */
+/* ---- general registers --------------------------------------------------------------------------------- */
 
 uint64_t x_get(struct cpu *cpu, unsigned n) { return cpu->lo[n]; }
 void x_set(struct cpu *cpu, unsigned n, uint64_t value) {
@@ -53,8 +52,7 @@ const uint16_t condition_table[16] = {
     0xffff, 0xffff, /* al nv */
 };
 
-/* ---- special registers
- * ---------------------------------------------------------------------------------------- */
+/* ---- special registers --------------------------------------------------------------------------------- */
 
 struct cap pcc_get(struct cpu *cpu) { return reg_get(cpu, R_PCC); }
 uint64_t pc_get(struct cpu *cpu) { return cpu->lo[R_PCC]; }
@@ -79,8 +77,7 @@ bool may_set_tags(struct cpu *cpu) {
     return system_permitted(cpu) && !by_el3 && !by_el2;
 }
 
-/* ---- banks and what follows from them
- * ------------------------------------------------------------------------- */
+/* ---- banks and what follows from them ------------------------------------------------------------------ */
 
 static void bank_switch(struct cpu *cpu, unsigned r, enum sys_cap *now, enum sys_cap next) {
     if (*now == next) return;
@@ -143,8 +140,7 @@ void cpu_flush(struct cpu *cpu) {
 
 void cpu_flush_ddc(struct cpu *cpu) { memset(cpu->tlb_ddc, 0xff, sizeof cpu->tlb_ddc); }
 
-/* ---- branches
- * ------------------------------------------------------------------------------------------------- */
+/* ---- branches ------------------------------------------------------------------------------------------ */
 
 uint64_t tick_get(const struct cpu *cpu) {
     return (uint64_t)cpu->T + (cpu->slot ? (uint64_t)(cpu->slot - cpu->page->slot) : 0);
@@ -203,8 +199,7 @@ enum outcome trap_stop(struct cpu *cpu, enum emu_stop_kind kind, uint64_t value)
     return TRAP;
 }
 
-/* ---- addresses
- * ------------------------------------------------------------------------------------------------ */
+/* ---- addresses ----------------------------------------------------------------------------------------- */
 
 int register_name(const struct cpu *cpu, unsigned r) {
     bool executive = cpu->sp_bank != SYSCAP_RCSP_EL0;
@@ -264,8 +259,7 @@ void alt_base_set(struct cpu *cpu, unsigned n, int64_t offset) {
     (in_c64(cpu) ? move_x : move_c)(cpu, n, offset);
 }
 
-/* ---- exclusives
- * ----------------------------------------------------------------------------------------------- */
+/* ---- exclusives ---------------------------------------------------------------------------------------- */
 
 void exclusive_set(struct cpu *cpu, uint64_t address, unsigned size) {
     cpu->monitor = (struct monitor){address, size};

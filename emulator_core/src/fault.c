@@ -45,8 +45,7 @@ static bool is_abort(enum emu_fault_kind kind) {
            kind == EMU_FAULT_CAP_PAGE || is_capability_fault(kind);
 }
 
-/* ---- routing
- * -------------------------------------------------------------------------------------------------- */
+/* ---- routing ------------------------------------------------------------------------------------------- */
 
 static uint64_t word(struct cpu *cpu, unsigned name) { return cpu->sys.word[name]; }
 static bool non_secure(struct cpu *cpu) { return word(cpu, SYS_SCR_EL3) & 1; }
@@ -90,8 +89,7 @@ static unsigned fault_target(struct cpu *cpu, enum emu_fault_kind kind) {
     return higher(cpu_el(cpu), general_exceptions_to_el2(cpu) ? EL2 : EL1);
 }
 
-/* ---- syndromes
- * ------------------------------------------------------------------------------------------------ */
+/* ---- syndromes ----------------------------------------------------------------------------------------- */
 
 static uint32_t exception_class(const struct emu_fault *f) {
     if (is_abort(f->kind)) return f->access == EMU_FETCH ? EC_FETCH_ABORT : EC_DATA_ABORT;
@@ -162,8 +160,7 @@ enum outcome fault_capability(struct cpu *cpu, enum emu_fault_kind kind, struct 
     return FAULT;
 }
 
-/* ---- exceptions
- * ----------------------------------------------------------------------------------------------- */
+/* ---- exceptions ---------------------------------------------------------------------------------------- */
 
 static const uint16_t esr_of[] = {0, SYS_ESR_EL1, SYS_ESR_EL2, SYS_ESR_EL3};
 static const uint16_t far_of[] = {0, SYS_FAR_EL1, SYS_FAR_EL2, SYS_FAR_EL3};
@@ -191,13 +188,12 @@ static uint32_t pstate_at_entry(struct cpu *cpu, unsigned target) {
     return pstate;
 }
 
-void exception_take(struct cpu *cpu, unsigned target, uint32_t esr, uint64_t far, uint64_t return_address) {
+void exception_take(struct cpu *cpu, unsigned target, uint32_t esr, uint64_t return_address) {
     uint64_t offset = vector_offset(cpu, target);
     bool caps = caps_enabled_at(cpu, target);
     struct cap pcc = pcc_get(cpu);
     cpu->sys.word[spsr_of[target]] = spsr_get(cpu);
     cpu->sys.word[esr_of[target]] = esr;
-    cpu->sys.word[far_of[target]] = far;
     cpu->sys.cap[celr_of[target]] =
         caps ? cap_set_value(pcc, return_address) : (struct cap){return_address, 0, false};
     cpu->pstate = pstate_at_entry(cpu, target);
@@ -207,22 +203,23 @@ void exception_take(struct cpu *cpu, unsigned target, uint32_t esr, uint64_t far
     cpu_refresh(cpu);
 }
 
+static bool has_address(enum emu_fault_kind kind) { return is_abort(kind) || kind == EMU_FAULT_PC_ALIGNMENT; }
+
 bool fault_deliver(struct cpu *cpu) {
     cpu->faulted = false;
     if (cpu->mode == EMU_MODE_USER) return false;
-    uint64_t pc = pc_get(cpu);
-    exception_take(cpu, cpu->fault_target, cpu->fault.esr, cpu->fault.address, pc);
+    if (has_address(cpu->fault.kind)) cpu->sys.word[far_of[cpu->fault_target]] = cpu->fault.address;
+    exception_take(cpu, cpu->fault_target, cpu->fault.esr, pc_get(cpu));
     return true;
 }
 
 /* SVC, HVC and SMC retire, and return to the instruction after them. */
 enum outcome exception_call(struct cpu *cpu, unsigned target_el, uint32_t esr) {
-    exception_take(cpu, higher(target_el, cpu_el(cpu)), esr, 0, pc_get(cpu) + 4);
+    exception_take(cpu, higher(target_el, cpu_el(cpu)), esr, pc_get(cpu) + 4);
     return BRANCH;
 }
 
-/* ---- return
- * --------------------------------------------------------------------------------------------------- */
+/* ---- return -------------------------------------------------------------------------------------------- */
 
 static bool return_is_legal(struct cpu *cpu, uint32_t spsr) {
     unsigned target = spsr >> PSTATE_EL_LSB & 3;

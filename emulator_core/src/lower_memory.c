@@ -2,8 +2,7 @@
 #include "memory_ops.h"
 #include "slots.h"
 
-/* ---- tables: row (what), form, authority -> op
- * ---------------------------------------------------------------- */
+/* ---- tables: row (what), form, authority -> op --------------------------------------------------------- */
 
 enum form { IMM, PRE, POST, LSL, UXTW, SXTW, FORMS };
 enum via { DDC, DDCSP, CAP, CAPSP, VIAS };
@@ -63,8 +62,7 @@ static const op_ref pairs[PAIRS][FORMS][VIAS] = {FOR_LOAD_PAIRS(ROW_PAIR) FOR_ST
 
 static enum via via_of(struct insn in, unsigned n) { return (in.c64 ? CAP : DDC) + (n == 31 ? 1 : 0); }
 
-/* ---- one register
- * --------------------------------------------------------------------------------------------- */
+/* ---- one register -------------------------------------------------------------------------------------- */
 
 static unsigned scale_of(struct insn in) { return field(in.word, 30, 2); }
 static unsigned row_of(struct insn in) { return scale_of(in) << 2 | field(in.word, 22, 2); }
@@ -120,8 +118,7 @@ static bool lower_prefetch_register(struct slot *s, op_ref *op, struct insn in) 
     return field(in.word, 14, 1) ? lower_nop(s, op, in) : USE_UNDEFINED;
 }
 
-/* ---- literals
- * ------------------------------------------------------------------------------------------------- */
+/* ---- literals ------------------------------------------------------------------------------------------ */
 
 static void literal(struct slot *s, struct insn in) {
     s->rd = to(field(in.word, 0, 5));
@@ -138,8 +135,7 @@ static bool lower_literal_signed(struct slot *s, op_ref *op, struct insn in) {
     return USE(ldrsw_literal);
 }
 
-/* ---- pairs
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- pairs --------------------------------------------------------------------------------------------- */
 
 static bool pair(struct slot *s, op_ref *op, struct insn in, enum form form) {
     unsigned t = field(in.word, 0, 5), t2 = field(in.word, 10, 5), n = field(in.word, 5, 5);
@@ -159,8 +155,7 @@ static bool lower_pair(struct slot *s, op_ref *op, struct insn in) { return pair
 static bool lower_pair_pre(struct slot *s, op_ref *op, struct insn in) { return pair(s, op, in, PRE); }
 static bool lower_pair_post(struct slot *s, op_ref *op, struct insn in) { return pair(s, op, in, POST); }
 
-/* ---- rows
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- rows ---------------------------------------------------------------------------------------------- */
 
 #define SINGLE(m)   CLAUSE_##m##_aarch64_instrs_memory_single_general_immediate
 #define POST_IDX(m) CLAUSE_##m##_aarch64_instrs_memory_single_general_immediate_signed_post_idx

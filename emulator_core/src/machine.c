@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- life
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------------- */
 
 struct emu *emu_new(void) {
     struct emu *emu = allocate(sizeof *emu);
     emu->threads = allocate(MAX_THREADS * sizeof *emu->threads);
+    emu->ring.limit = RING_SIZE;
     return emu;
 }
 
@@ -31,8 +31,7 @@ void emu_free(struct emu *emu) {
     free(emu);
 }
 
-/* ---- threads
- * -------------------------------------------------------------------------------------------------- */
+/* ---- threads ------------------------------------------------------------------------------------------- */
 
 static struct cpu *cpu_new(struct emu *emu, int id, enum emu_mode mode) {
     struct cpu *cpu = aligned_alloc(64, (sizeof *cpu + 63) & ~(size_t)63);
@@ -92,8 +91,7 @@ void emu_thread_free(struct emu *emu, int thread) {
     while (emu->thread_count && !emu->threads[emu->thread_count - 1]) emu->thread_count--;
 }
 
-/* ---- registers by number
- * -------------------------------------------------------------------------------------- */
+/* ---- registers by number ------------------------------------------------------------------------------- */
 
 static struct cap inside(struct emu_cap c) { return (struct cap){c.lo, c.hi, c.tag != 0}; }
 static struct emu_cap outside(struct cap c) { return (struct emu_cap){c.lo, c.hi, c.tag}; }
@@ -185,8 +183,7 @@ int emu_set(struct emu *emu, int thread, enum emu_reg reg, struct emu_cap value)
     return 0;
 }
 
-/* ---- canonical state of a thread
- * ------------------------------------------------------------------------------ */
+/* ---- canonical state of a thread ----------------------------------------------------------------------- */
 
 void cpu_save(const struct cpu *cpu, struct thread_state *out) {
     memset(out, 0, sizeof *out);
@@ -222,8 +219,7 @@ void cpu_load(struct cpu *cpu, const struct thread_state *in) {
     cpu_refresh(cpu);
 }
 
-/* ---- running
- * -------------------------------------------------------------------------------------------------- */
+/* ---- running ------------------------------------------------------------------------------------------- */
 
 /* A page has this many ticks at most between two looks at the budget, and then some. */
 enum { MARGIN = 2200, CODE_PAGES_KEPT = 4096 };

@@ -15,8 +15,7 @@ void *allocate(size_t size) {
     abort();
 }
 
-/* ---- the tree
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the tree ------------------------------------------------------------------------------------------ */
 
 static unsigned index_at(uint64_t pa, unsigned level) {
     return (unsigned)(pa >> (PAGE_BITS + NODE_BITS * (NODE_LEVELS - 1 - level))) & (NODE_SIZE - 1);
@@ -138,8 +137,7 @@ void frames_visit(const struct node *root, frame_visitor *visit, void *context) 
     visit_below(root, 0, 0, visit, context);
 }
 
-/* ---- regions
- * -------------------------------------------------------------------------------------------------- */
+/* ---- regions ------------------------------------------------------------------------------------------- */
 
 static uint64_t region_end(const struct emu_region *r) { return r->address + r->size; }
 
@@ -195,8 +193,7 @@ struct regions regions_copy(const struct regions *regions) {
     return copy;
 }
 
-/* ---- mapping
- * -------------------------------------------------------------------------------------------------- */
+/* ---- mapping ------------------------------------------------------------------------------------------- */
 
 static bool range_is_good(uint64_t address, uint64_t size) {
     uint64_t limit = (uint64_t)1 << PHYSICAL_BITS;
@@ -256,8 +253,7 @@ size_t emu_regions(struct emu *emu, struct emu_region *out, size_t capacity) {
     return count;
 }
 
-/* ---- a debugger's access
- * -------------------------------------------------------------------------------------- */
+/* ---- a debugger's access ------------------------------------------------------------------------------- */
 
 uint64_t emu_mapped(struct emu *emu, uint64_t address, uint64_t size) {
     uint64_t at = address, end = address + size < address ? UINT64_MAX : address + size;

@@ -8,8 +8,7 @@
 
 #include <string.h>
 
-/* ---- between the engines
- * -------------------------------------------------------------------------------------- */
+/* ---- between the engines ------------------------------------------------------------------------------- */
 
 /* Host registers to struct cpu. */
 static inline void fast_save(struct cpu *cpu, const struct slot *s, int64_t T, uint64_t cv, uint64_t fa,
@@ -48,8 +47,7 @@ void fast_run(struct cpu *cpu) {
     s->run(cpu, s, cpu->T, cpu->cv, cpu->fa, cpu->fb);
 }
 
-/* ---- the ops
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the ops ------------------------------------------------------------------------------------------- */
 
 #include "ops_fast.h"
 #include "ops.inc"

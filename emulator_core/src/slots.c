@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- lowering
- * ------------------------------------------------------------------------------------------------- */
+/* ---- lowering ------------------------------------------------------------------------------------------ */
 
 extern const struct lowering lowerings_branch[], lowerings_integer[], lowerings_memory[], lowerings_morello[];
 static const struct lowering *const families[] = {lowerings_branch, lowerings_integer, lowerings_memory,
@@ -66,8 +65,7 @@ void code_decode(struct cpu *cpu, struct code_page *page, unsigned index) {
         code_decode_plain(cpu, page, index);
 }
 
-/* ---- the table of pages
- * --------------------------------------------------------------------------------------- */
+/* ---- the table of pages -------------------------------------------------------------------------------- */
 
 static struct code_page **bucket_of(struct emu *emu, uint64_t pa) {
     return &emu->code[pa >> PAGE_BITS & (CODE_BUCKETS - 1)];
@@ -129,8 +127,7 @@ void code_drop_all(struct emu *emu) {
         if (emu->threads[i]) cpu_flush(emu->threads[i]);
 }
 
-/* ---- entering
- * ------------------------------------------------------------------------------------------------- */
+/* ---- entering ------------------------------------------------------------------------------------------ */
 
 struct code_key {
     uint64_t va, pa;
@@ -210,8 +207,7 @@ bool code_enter(struct cpu *cpu) {
     return true;
 }
 
-/* ---- ops that are no instruction's own
- * ------------------------------------------------------------------------ */
+/* ---- ops that are no instruction's own ----------------------------------------------------------------- */
 
 void step_decode(struct cpu *cpu, const struct slot *s) {
     unsigned index = (unsigned)(s - cpu->page->slot);

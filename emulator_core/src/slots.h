@@ -1,44 +1,49 @@
 /* Predecoded code and the language of slot operations.
  *
- * A page of code becomes 1024 slots, one an instruction, and a last one that goes on to the next page. A slot
- * names the function that executes it. Ops are written once, in ops_*.inc, and compiled twice:
+ * A page of code becomes 1024 slots, one an instruction, and a last one that goes on to the next page. A
+ * slot names the function that executes it. Ops are written once, in ops_*.inc, and compiled twice:
  *
- *   run.c    fast_NAME: state in host registers, each op jumps to the next; handles what is cached, else
- * MISSes step.c   step_NAME: state in struct cpu, returns after one op; every check in full. It is the
- * reference, the single-step engine, the sanitizer build, and where every MISS of the fast engine goes
+ *   run.c    fast_NAME: state in host registers, each op jumps to the next; it does what is cached and
+ *            MISSes on anything else
+ *   step.c   step_NAME: state in struct cpu, returns after one op, makes every check in full. It is the
+ *            reference, the single-step engine, the sanitizer build, and where each MISS goes
  *
  * TO ADD A HOT OP
  *  1. ops_<family>.inc:   OP(add_imm) { SETX(RD, LO(RN) + IMM); NEXT; }
- *  2. lower_<family>.c:   a function that fills the slot's operands and says which op:
+ *  2. lower_<family>.c:   a function that fills the slot's operands and says which op
  *         static bool lower_add_imm(struct slot *s, op_ref *op, struct insn in) {
- *             s->rd = to_sp(field(in.word, 0, 5)), s->rn = from_sp(field(in.word, 5, 5)), s->imm = …;
- *             return USE(add_imm);              // USE_UNDEFINED: reserved; false: this encoding stays cold
+ *             s->rd = to_sp(field(in.word, 0, 5)), s->rn = from_sp(field(in.word, 5, 5)), s->imm = ...;
+ *             return USE(add_imm);
  *         }
- *     and a row {CLAUSE_add_addsub_imm_aarch64_instrs_integer_arithmetic_add_sub_immediate, lower_add_imm} in
- * the table at its end, struct lowering lowerings_<family>[]. A clause without a row runs its EXEC function
- * (the op `cold`).
+ *     (USE_UNDEFINED for what is reserved, false for what stays cold), and a row {CLAUSE_..., lower_add_imm}
+ *     in lowerings_<family>[] at its end. A clause without a row runs its EXEC function: the op `cold`.
  *
- * OPERANDS        RD RN RM (uint8_t register indices, see below), X (uint8_t), IMM (int64_t from 32 bits)
- *                 from(n): 31 is zero · to(n): 31 is dropped · from_sp(n), to_sp(n): 31 is the stack pointer
- * REGISTERS       LO(r) the 64-bit value; SETX(r, v) writes Xn (upper half and tag go), SETW(r, v)
- * zero-extends IS_CAP(r): the upper half may be non-zero; else the register is an integer COPY(d, s) whole
- * register · MOVE(d, s, v): register s with the value v, same bounds, same tag WITHIN(r, v): r's bounds are
- * cached (so it is tagged and unsealed) and hold both its value and v, v at most the limit. A capability so
- * moved is representable: MOVE needs no more checks PC_HERE the address of this instruction FLAGS
- * FLAGS_SUB64(a, b), FLAGS_SUB32(a, b): those of a - b, lazily · FLAGS_NZCV(n): bits 3..0 NZCV the nibble
- *                 HOLDS(cond) with a constant cond folds well: write one op a condition with
- * FOR_CONDITIONS(M) MEMORY          LOAD(type, var, VIA, address) declares var; STORE(type, value, VIA,
- * address); LOAD2(type, a, b, VIA, address) and STORE2(type, a, b, VIA, address) for pairs; LOAD_CAP(lo, hi,
- * tag, VIA, address) with SET_CAP(r, lo, hi, tag) after it; STORE_CAP(r, VIA, address): the whole register r;
- * LOAD_CAP2 and STORE_CAP2 for pairs VIA is DDC (A64: address is relative as Xn is), CAP (C64: RN's
- * capability authorises), PC (literal); DDCSP, CAPSP: the base is the stack pointer, whose alignment is
- * checked. FOR_VIAS(M, …) writes all SLOW CASES      WHEN(condition) { quick way } OTHERWISE { complete way }
- *                 The fast engine has only the quick way and MISSes else; the step engine has only the
- * complete way, which may call anything of exec.h. `if (!ok) FAULT_OUT;` inside it when a function set
- * cpu->fault. BRANCH_FAR and what it looks up may MISS: FAR_READY(address) asks before something has changed
- * ENDS            NEXT; · BRANCH_NEAR(slots); same page · BRANCH_FAR(virtual address); same PCC
- *                 In the fast engine no local's address may escape, or the compiler drops the jump to the
- * next op.
+ * OPERANDS     RD RN RM X are uint8_t, IMM is int64_t from 32 bits. Register indices of the lowering:
+ *              from(n): 31 is zero; to(n): 31 is dropped; from_sp(n), to_sp(n): 31 is the stack pointer
+ * REGISTERS    LO(r)           the 64-bit value
+ *              SETX(r, v)      write Xn: upper half and tag go. SETW(r, v) zero-extends
+ *              IS_CAP(r)       the upper half may be non-zero; else the register is an integer
+ *              COPY(d, s)      the whole register. MOVE(d, s, v): s with the value v, bounds and tag of s
+ *              WITHIN(r, v)    r's bounds are cached (so it is tagged and unsealed) and hold its value and v,
+ *                              v at most the limit: then v is representable, and MOVE is all there is to do
+ *              PC_HERE         the address of this instruction
+ * FLAGS        FLAGS_SUB64(a, b), FLAGS_SUB32(a, b): those of a - b, lazily. FLAGS_NZCV(n): bits 3..0
+ *              NZCV            the nibble
+ *              HOLDS(cond)     folds well for a constant: FOR_CONDITIONS(M) writes one op for each
+ * MEMORY       LOAD(type, var, VIA, address) declares var. STORE(type, value, VIA, address)
+ *              LOAD2(type, a, b, VIA, address), STORE2(type, a, b, VIA, address): pairs
+ *              LOAD_CAP(lo, hi, tag, VIA, address), then SET_CAP(r, lo, hi, tag)
+ *              STORE_CAP(r, VIA, address): the whole register. LOAD_CAP2, STORE_CAP2: pairs
+ *              VIA             DDC: A64, address is relative as Xn is. CAP: C64, RN's capability authorises.
+ *                              PC: a literal. DDCSP, CAPSP: the base is the stack pointer, whose alignment is
+ *                              checked. FOR_VIAS(M, ...) of memory_ops.h writes the four
+ * SLOW CASES   WHEN(condition) { quick way } OTHERWISE { complete way }
+ *              The fast engine has only the quick way and MISSes else; the step engine has only the complete
+ *              one, which may call all of exec.h. `if (!ok) FAULT_OUT;` in it when a call set cpu->fault.
+ *              A MISS starts the op again: before it nothing may change that the op reads.
+ * ENDS         NEXT; BRANCH_NEAR(slots): same page. BRANCH_FAR(virtual address): same PCC; its lookup may
+ *              MISS, FAR_READY(address) asks before.
+ *              In the fast engine no local's address may escape, or the jump to the next op becomes a call.
  */
 #ifndef CVMDBG_SLOTS_H
 #define CVMDBG_SLOTS_H
@@ -69,8 +74,7 @@ struct code_page {
     struct code_page *next; /* in its bucket of emu.code */
 };
 
-/* ---- lowering: from an instruction to a slot
- * ------------------------------------------------------------------ */
+/* ---- lowering: from an instruction to a slot ----------------------------------------------------------- */
 
 struct insn {
     uint32_t word;
@@ -112,11 +116,11 @@ static inline uint8_t to_sp(unsigned n) { return from_sp(n); }
 
 #define FOR_CONDITIONS(M)                                                                                    \
     M(eq, 0)                                                                                                 \
-    M(ne, 1) M(cs, 2) M(cc, 3) M(mi, 4) M(pl, 5) M(vs, 6) M(vc, 7) M(hi, 8) M(ls, 9) M(ge, 10) M(lt, 11)     \
-        M(gt, 12) M(le, 13)
+    M(ne, 1)                                                                                                 \
+    M(cs, 2) M(cc, 3) M(mi, 4) M(pl, 5) M(vs, 6) M(vc, 7) M(hi, 8) M(ls, 9) M(ge, 10) M(lt, 11) M(gt, 12)    \
+        M(le, 13)
 
-/* ---- flags
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- flags --------------------------------------------------------------------------------------------- */
 
 extern const uint16_t condition_table[16]; /* bit nzcv of row cond */
 
@@ -156,8 +160,7 @@ static inline bool flags_hold(unsigned cond, uint64_t cv, uint64_t fa, uint64_t 
     return sub_holds(cond, fa, fb);
 }
 
-/* ---- code pages
- * ----------------------------------------------------------------------------------------------- */
+/* ---- code pages ---------------------------------------------------------------------------------------- */
 
 /* The page and slot of the pc in lo[R_PCC], decoded on demand. false: cpu->fault is set (fetch). */
 bool code_enter(struct cpu *);

@@ -13,8 +13,7 @@ struct emu_snapshot {
     int thread_count;
 };
 
-/* ---- save and load
- * -------------------------------------------------------------------------------------------- */
+/* ---- save and load ------------------------------------------------------------------------------------- */
 
 static void flush_all(struct emu *emu) {
     for (int i = 0; i < emu->thread_count; i++)
@@ -76,8 +75,7 @@ void emu_snapshot_free(struct emu_snapshot *s) {
     free(s);
 }
 
-/* ---- digest
- * --------------------------------------------------------------------------------------------------- */
+/* ---- digest -------------------------------------------------------------------------------------------- */
 
 /* Four lanes of multiply and rotate over 64-bit words, each word tied to its place by the order of
  * absorption. */

@@ -16,8 +16,7 @@
 struct cpu;
 struct slot;
 
-/* ---- memory
- * ------------------------------------------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------------------------------------- */
 
 enum { PAGE_BITS = 12, GRANULES = EMU_PAGE / EMU_GRANULE };
 #define PAGE_MASK (~(uint64_t)(EMU_PAGE - 1))
@@ -49,8 +48,7 @@ struct regions {
     size_t count;
 };
 
-/* ---- the register file
- * --------------------------------------------------------------------------------------- */
+/* ---- the register file --------------------------------------------------------------------------------- */
 
 /* Indices of the split arrays. The zero register reads R_ZERO and writes R_DUMP. */
 enum { R_ZERO = 31, R_SP = 32, R_DUMP = 33, R_DDC = 34, R_PCC = 35, R_COUNT = 36 };
@@ -94,8 +92,7 @@ struct thread_state {
     uint32_t present;
 };
 
-/* ---- derived
- * ------------------------------------------------------------------------------------------------- */
+/* ---- derived ------------------------------------------------------------------------------------------- */
 
 /* One page of a TLB. Tags are the page's address, or INVALID; host and tags are biased by it:
  * byte = host + address, tag = tags + (address >> 4).
@@ -172,8 +169,7 @@ struct cpu {
     struct code_entry code[CODE_CACHE_SIZE];
 };
 
-/* ---- the machine
- * --------------------------------------------------------------------------------------------- */
+/* ---- the machine --------------------------------------------------------------------------------------- */
 
 struct watchpoint {
     int id;
@@ -184,7 +180,7 @@ struct watchpoint {
 enum { RING_SIZE = 65536 };
 struct ring {
     struct emu_crossing *entry; /* RING_SIZE of them, made when the first is pushed */
-    size_t count;
+    size_t count, limit; /* at limit the run stops until the ring is drained */
 };
 
 enum { MAX_THREADS = 4096, CODE_BUCKETS = 1024 };
@@ -212,8 +208,7 @@ struct emu {
     _Atomic(struct cpu *) running;
 };
 
-/* ---- register file
- * ------------------------------------------------------------------------------------------- */
+/* ---- register file ------------------------------------------------------------------------------------- */
 
 static inline uint64_t bit(unsigned n) { return (uint64_t)1 << n; }
 

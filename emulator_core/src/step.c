@@ -7,8 +7,7 @@
 #include "run.h"
 #include "stop.h"
 
-/* ---- one slot
- * ------------------------------------------------------------------------------------------------- */
+/* ---- one slot ------------------------------------------------------------------------------------------ */
 
 static void stop_with_fault(struct cpu *cpu) {
     cpu->event = true;
@@ -44,8 +43,7 @@ bool step_one(struct cpu *cpu) {
     return !cpu->event;
 }
 
-/* ---- what ops do
- * ---------------------------------------------------------------------------------------------- */
+/* ---- what ops do --------------------------------------------------------------------------------------- */
 
 /* A branch to an address elsewhere under the same PCC: BranchToOffset with the offset from here. */
 static void step_far(struct cpu *cpu, uint64_t target) {

@@ -14,8 +14,7 @@ struct emu_stop *stop_after(struct cpu *cpu, enum emu_stop_kind kind) {
     return &cpu->stop;
 }
 
-/* ---- breakpoints
- * ---------------------------------------------------------------------------------------------- */
+/* ---- breakpoints --------------------------------------------------------------------------------------- */
 
 /* Index of the first breakpoint that is not below address. */
 static size_t break_index(const struct emu *emu, uint64_t address) {
@@ -64,8 +63,7 @@ size_t emu_breakpoints(struct emu *emu, uint64_t *out, size_t capacity) {
     return emu->breakpoint_count;
 }
 
-/* ---- watchpoints
- * ---------------------------------------------------------------------------------------------- */
+/* ---- watchpoints --------------------------------------------------------------------------------------- */
 
 static bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size) {
     return a < b + b_size && b < a + a_size;
@@ -135,10 +133,9 @@ int emu_watch_remove(struct emu *emu, int id) {
     return -1;
 }
 
-/* ---- the crossing ring
- * ---------------------------------------------------------------------------------------- */
+/* ---- the crossing ring --------------------------------------------------------------------------------- */
 
-bool ring_is_full(const struct emu *emu) { return emu->ring.count == RING_SIZE; }
+bool ring_is_full(const struct emu *emu) { return emu->ring.count >= emu->ring.limit; }
 
 static struct emu_cap outside(struct cap c) { return (struct emu_cap){c.lo, c.hi, c.tag}; }
 
@@ -154,6 +151,10 @@ void ring_push(struct cpu *cpu, struct emu_crossing *crossing) {
     for (unsigned i = 0; i < 6; i++) crossing->argument[i] = outside(c_get(cpu, i));
     ring->entry[ring->count++] = *crossing;
     if (ring_is_full(cpu->emu)) stop_after(cpu, EMU_STOP_RING_FULL);
+}
+
+void emu_set_ring_limit(struct emu *emu, size_t crossings) {
+    emu->ring.limit = crossings < 1 ? 1 : crossings > RING_SIZE ? RING_SIZE : crossings;
 }
 
 size_t emu_crossings(struct emu *emu, struct emu_crossing *out, size_t capacity) {
