@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cvmdbg.guests.intravisor.config import ConfigError, CvmConfig, parse, strtol
 
-ALL_KEYS = b"""---
-capfiles:
-- name: test1
-  size: 0x20
-  data: "Hello world\\n"
-- name: test2
-  size: 1000
-  addr: 40
----
-cVMs:
-- name: python
-  disk: disk.img
-  runtime: libmusl-lkl.so
-  net: tap0
-  args: "/ld.so /usr/bin/python3.9 /app/helloworld.py"
-  wait: 10
-  clean_room: 1
-  libvirt: 1
-  callback_in: inner.so
-  callback_out: monitor
-  fork: a
-  template: b
-  resume: 3
-  snapshot_path: c
-  isolation:
-  - base: 400000000
-    size: 0x40000000
-    begin: 0x400000000
-    end: 0x440000000
-"""
+ALL_KEYS = (Path(__file__).parent / "full.yaml").read_bytes()
 
 
 def test_every_key() -> None:
