@@ -262,7 +262,7 @@ class Machine:
     def remove_watchpoint(self, watch: int) -> None: ...
     def crossings(self) -> list[Crossing]:
         """Drain the ring of crossings, oldest first."""
-    def set_ring_capacity(self, crossings: int) -> None:
+    def set_ring_limit(self, crossings: int) -> None:
         """How many crossings the ring holds before StopKind.RING_FULL; 1 stops just after every crossing."""
 
     # Whole state.
@@ -446,6 +446,9 @@ ISA_DIGEST: int
 
 def isa_row(word: int, c64: bool) -> int:
     """The row that prints a 32-bit word in a mode, by its place among all rows; -1 when none does."""
+
+def clause_name(clause: int) -> str:
+    """The name of a clause by its number, as Stop.clause has it."""
 
 def isa_clause(word: int) -> str:
     """The specification's clause that executes a 32-bit word; "UNDEFINED" when none does."""

@@ -100,7 +100,7 @@ class _Stops:
 
     def catch_crossings(self, on: bool) -> None:
         self.crossings = on
-        self._machine.set_ring_capacity(1 if on else translate.RING)
+        self._machine.set_ring_limit(1 if on else translate.RING)
 
 
 class EmulatorTarget:

@@ -489,6 +489,8 @@ class Machine {
         check_idle();
         if (emu_watch_remove(emu, id)) throw nb::key_error("no such watchpoint");
     }
+    void set_ring_limit(size_t crossings) { emu_set_ring_limit(emu, crossings); }
+
     nb::list crossings() {
         check_idle();
         nb::list out;
@@ -676,6 +678,7 @@ static void bind_machine_class(nb::module_ &m) {
         .def("add_watchpoint", &Machine::add_watchpoint, "address"_a, "size"_a, "access"_a)
         .def("remove_watchpoint", &Machine::remove_watchpoint, "watch"_a)
         .def("crossings", &Machine::crossings)
+        .def("set_ring_limit", &Machine::set_ring_limit, "crossings"_a)
         .def("save", &Machine::save)
         .def("load", &Machine::load, "snapshot"_a)
         .def("digest", &Machine::digest);
@@ -697,6 +700,9 @@ static void bind_machine(nb::module_ &m) {
 static void bind_isa(nb::module_ &m) {
     m.attr("ISA_DIGEST") = ISA_DIGEST;
     m.def("isa_row", &isa_row, "word"_a, "c64"_a);
+    m.def(
+        "clause_name", [](uint32_t clause) { return isa_clause_name[clause < CLAUSE_COUNT ? clause : 0]; },
+        "clause"_a);
     m.def("isa_clause", [](uint32_t word) { return isa_clause_name[isa_clause(word)]; }, "word"_a);
 }
 

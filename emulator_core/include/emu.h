@@ -197,6 +197,8 @@ size_t emu_breakpoints(struct emu *, uint64_t *out, size_t capacity);           
 int emu_watch_add(struct emu *, uint64_t address, uint64_t size, unsigned access); /* id, or -1 */
 int emu_watch_remove(struct emu *, int id);
 size_t emu_crossings(struct emu *, struct emu_crossing *out, size_t capacity); /* drains */
+/* How many crossings the ring holds before EMU_STOP_RING_FULL: 1 stops just after every crossing. */
+void emu_set_ring_limit(struct emu *, size_t crossings);
 /* How many crossings the ring holds before EMU_STOP_RING_FULL (1: every crossing stops the run just after
  * it). At least 1; the default is 4096. */
 void emu_set_ring_capacity(struct emu *, size_t crossings);
