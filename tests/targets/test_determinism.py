@@ -1,0 +1,74 @@
+"""One guest, one history: the state at a tick does not depend on how the run came there."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from cvmdbg.guests.opening import open_guest
+from cvmdbg.target import Move, StopKind
+from cvmdbg.targets.emulator import EmulatorTarget
+from cvmdbg.targets.inferior import Inferior
+from sessions.event import Event
+from sessions.machine import replay
+
+END = {"libhello": 136_514, "threads": 28_041_690}
+"""The tick at which each guest ends."""
+
+
+def fresh(name: str) -> EmulatorTarget:
+    return EmulatorTarget(open_guest(f"demo:{name}", None))
+
+
+def digests(target: EmulatorTarget, ticks: list[int], move: Iterator[int]) -> list[bytes]:
+    """The digest at each of the ticks, coming there in moves of the given sizes (0: all at once)."""
+    found = []
+    for tick in ticks:
+        while target.tick < tick:
+            budget = min(next(move) or tick, tick - target.tick)
+            stop = target.resume(Move.STEP) if budget == 1 else target.resume(Move.CONTINUE, budget=budget)
+            assert stop.reason(StopKind.FAULT) is None
+        found.append(target.inferior.digest())
+    return found
+
+
+def always(size: int) -> Iterator[int]:
+    while True:
+        yield size
+
+
+def thrown(seed: int) -> Iterator[int]:
+    dice = random.Random(seed)
+    while True:
+        yield dice.choice([1, 2, 3, 7, dice.randrange(1, 100), dice.randrange(1, 20_000)])
+
+
+def test_a_load_has_the_same_states_stepped_in_random_slices_and_at_once() -> None:
+    ticks = sorted(random.Random(1).sample(range(END["libhello"]), 1000))
+    stepped = digests(fresh("libhello"), ticks, always(1))
+    assert digests(fresh("libhello"), ticks, thrown(2)) == stepped
+    assert digests(fresh("libhello"), ticks, always(0)) == stepped
+    assert len(set(stepped)) == len(stepped)
+
+
+@pytest.mark.parametrize("name", sorted(END))
+def test_a_guest_ends_at_the_same_tick_and_state_in_one_continue_and_in_slices(name: str) -> None:
+    whole, sliced = fresh(name), fresh(name)
+    whole.resume(Move.CONTINUE)
+    dice = random.Random(3)
+    while sliced.stop.reason(StopKind.EXIT) is None:
+        sliced.resume(Move.CONTINUE, budget=dice.randrange(1, 300_000))
+    assert (whole.tick, sliced.tick) == (END[name], END[name])
+    assert whole.inferior.digest() == sliced.inferior.digest()
+
+
+@pytest.mark.parametrize("name", ["libhello", "threads", "two_layers", "faults"])
+def test_the_events_of_a_run_replay_to_its_end(name: str) -> None:
+    events: list[Event] = []
+    live = EmulatorTarget(open_guest(f"demo:{name}", None), record=events.append)
+    live.resume(Move.CONTINUE)
+    again = Inferior()
+    replay(again, events, until=live.tick)
+    assert again.digest() == live.inferior.digest()
