@@ -24,7 +24,7 @@ class Instruction:
 
     `clause` is the specification's name of what executes, "UNDEFINED" when nothing does.  `target` is the address that
     the text names (branch, adr, literal), already absolute.  `kinds` says what the instruction does to control and
-    memory: load, store, branch, call, return, conditional, syscall, trap.  `bases` are the registers that address memory.
+    memory: load, store, branch, call, return, conditional, syscall, trap.  `bases` are registers that address memory.
     """
 
     word: int

@@ -85,13 +85,13 @@ def bit_mask(bits: int) -> Kind:
 
 # Bit fields: immr(6), imms(6)
 
-_FIELD = re.compile(r"#?(?P<lsb>[0-9]+)\s*,\s*#?(?P<width>[0-9]+)(?![a-z0-9])")
+_FIELD = re.compile(r"#?(?P<lsb>0x[0-9a-f]+|[0-9]+)\s*,\s*#?(?P<width>0x[0-9a-f]+|[0-9]+)(?![a-z0-9])")
 
 
 def _read_field(text: str) -> tuple[int, int]:
     """Lowest bit and number of bits."""
     match = _FIELD.fullmatch(text)
-    return (int(match["lsb"]), int(match["width"])) if match else (64, 64)
+    return (number(match["lsb"]), number(match["width"])) if match else (64, 64)
 
 
 def _show_extract(value: int, width: int, place: Place) -> str | None:

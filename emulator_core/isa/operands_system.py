@@ -92,6 +92,7 @@ KINDS: dict[str, Kind] = {
     "syscap_w": register("cap", "w"),
     "pstate": words("a field of PSTATE", [_FIELDS.get(value) for value in range(64)]),
     "barrier": Kind("a barrier's domain", _show_barrier, _read_barrier, _BARRIER),
+    "n": Kind("a number", unsigned().show, unsigned().read, re.compile(r"[0-9]{1,2}")),
     "hex15": _omitting(unsigned(hexadecimal=True), 15),
     "x31": _omitting(registers("an X register", lambda place: X), 31),
 }
