@@ -38,6 +38,13 @@ def resolve(name: str) -> Path:
     return path
 
 
+def source_directories(name: str) -> tuple[Path, ...]:
+    """Where the sources of a guest may lie: its folder and the two above it, from which its build was started."""
+    path = resolve(name).resolve()
+    folder = path if path.is_dir() else path.parent
+    return (folder, *folder.parents[:2])
+
+
 def _open(path: Path, args: tuple[str, ...]) -> Guest:
     if path.is_dir():
         if not (path / CONFIG).is_file():

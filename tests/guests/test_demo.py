@@ -16,7 +16,7 @@ from cvmdbg.guests import cpio
 from cvmdbg.guests.bare import RAM, Bare
 from cvmdbg.guests.guest import Boundary, BoundaryKind
 from cvmdbg.guests.intravisor.monitor import Intravisor
-from cvmdbg.guests.opening import open_guest
+from cvmdbg.guests.opening import open_guest, source_directories
 from cvmdbg.target import UserError
 from sessions.event import ThreadStart
 
@@ -61,6 +61,16 @@ def test_names() -> None:
     assert demo.path("demo:") == demo.path("demo:libhello")
     with pytest.raises(UserError, match="there is no demo 'nothing': expected one of libhello, "):
         demo.path("demo:nothing")
+
+
+def test_sources_are_found_from_the_folder_or_above() -> None:
+    """DWARF names them relative to the folder that the build was started in."""
+    for name, source in (
+        ("hello", "hybrid/hello/main.c"),
+        ("libhello", "purecap/ldso/load.S"),
+        ("hello.elf", "bare/hello.S"),
+    ):
+        assert any((folder / source).is_file() for folder in source_directories(f"demo:{name}"))
 
 
 def test_the_content_decides(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from cvmdbg.guests.guest import Compartment, Grant, Module, Part
 from cvmdbg.guests.intravisor import trampolines
 from cvmdbg.guests.intravisor.capabilities import USER_SPACE
@@ -32,11 +30,6 @@ def module(made: Deployment) -> Module:
     return Module(
         made.elf.name, made.elf.name, layout.base, layout.image_pages, layout.badge, made.sha256, made.elf.content
     )
-
-
-def file_sha256(content: bytes) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def compartments(cvms: tuple[Deployment, ...], state: State) -> tuple[Compartment, ...]:
