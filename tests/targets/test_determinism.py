@@ -19,7 +19,7 @@ END = {"libhello": 136_514, "threads": 28_041_690}
 
 
 def fresh(name: str) -> EmulatorTarget:
-    return EmulatorTarget(open_guest(f"demo:{name}", None))
+    return EmulatorTarget(open_guest(f"demo:{name}"))
 
 
 def digests(target: EmulatorTarget, ticks: list[int], move: Iterator[int]) -> list[bytes]:
@@ -67,7 +67,7 @@ def test_a_guest_ends_at_the_same_tick_and_state_in_one_continue_and_in_slices(n
 @pytest.mark.parametrize("name", ["libhello", "threads", "two_layers", "faults"])
 def test_the_events_of_a_run_replay_to_its_end(name: str) -> None:
     events: list[Event] = []
-    live = EmulatorTarget(open_guest(f"demo:{name}", None), record=events.append)
+    live = EmulatorTarget(open_guest(f"demo:{name}"), record=events.append)
     live.resume(Move.CONTINUE)
     again = Inferior()
     replay(again, events, until=live.tick)
