@@ -1,7 +1,7 @@
 """Registers after every instruction of the bare-metal programs, against traces that QEMU-Morello wrote.
 
-``MORELLO_TRACES`` names the folder with ``hello.tsv``, ``fault.tsv`` and ``tags.tsv``: a header of column names, then a
-line for the state after each instruction. Capabilities stand as ``tag:high:low`` in hex, NZCV as a hex digit; ``exc`` is
+``MORELLO_TRACES`` names the folder with ``hello.tsv``, ``fault.tsv``, ``tags.tsv``: a header of column names, then a
+line for the state after each instruction. Capabilities stand as ``tag:high:low`` in hex; ``exc`` is
 not ``-`` where the instruction took an exception, and the state is then that at the vector.
 """
 
