@@ -220,6 +220,30 @@ def test_what_cannot_be_loaded(tmp_path: Path, shape: Shape, sentence: str) -> N
     assert str(caught.value).startswith("lib.so: ") and sentence in str(caught.value)
 
 
+def test_foreign_names_stay_in_their_sentence(tmp_path: Path) -> None:
+    """Control characters and newlines of a file do not reach the terminal, long names are cut."""
+    name = '"a\\n\\e[31m' + "x" * 100 + '"'
+    for change in (("name: one", f"name: {name}"), ("runtime: lib.so", f"runtime: {name}"), ("monitor", name)):
+        with pytest.raises(UserError) as caught:
+            opened(
+                tmp_path,
+                Shape(symbols={}) if change[0][0] != "r" else None,
+                ONE_CVM.replace(*change).replace("0x440", "0x441"),
+            )
+        said = str(caught.value)
+        assert said.isprintable() and len(said) < 300
+
+
+def test_lone_surrogates(tmp_path: Path) -> None:
+    """Half a character is either no YAML or a question mark, as the reader at hand has it."""
+    try:
+        plan = Plan().start(opened(tmp_path, None, ONE_CVM.replace("args: /ld.so", 'args: "/ld.so \\ud800"')))
+    except UserError as error:
+        assert "not YAML" in str(error)
+    else:
+        assert "[1] '?'" in plan.console("monitor")
+
+
 def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
     inside = tmp_path / "inside"
     inside.mkdir()

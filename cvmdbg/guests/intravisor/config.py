@@ -159,7 +159,7 @@ class _Parser:
         elif section == "capfiles":
             self._sequence("capfiles", self._capfile)
         else:
-            self._fail(f"unknown section '{_shown(section)}': expected cVMs or capfiles")
+            self._fail(f"unknown section '{shown(section)}': expected cVMs or capfiles")
         self._expect(
             yaml.MappingEndEvent, "the end of the section: each section is a document of its own, so write '---' first"
         )
@@ -194,7 +194,7 @@ class _Parser:
     def _field(self, entry: object, key: str, keys: dict[str, tuple[str, _Reader]], where: str, seen: set[str]) -> None:
         if key not in keys:
             names = ", ".join([*keys, *(["isolation"] if keys is _CVM else [])])
-            self._fail(f"unknown key '{_shown(key)}' in {where}: expected one of {names}")
+            self._fail(f"unknown key '{shown(key)}' in {where}: expected one of {names}")
         attribute, read = keys[key]
         value = self._scalar(f"a plain value for {key}")
         if key in seen and read is str:
@@ -247,7 +247,7 @@ def _events(content: bytes, file: str) -> Iterator[yaml.Event]:
 def _kind(event: yaml.Event) -> str:
     """What an event is called in a sentence."""
     if isinstance(event, yaml.ScalarEvent):
-        return f"'{_shown(str(event.value))}'"
+        return f"'{shown(str(event.value))}'"
     words = {
         yaml.AliasEvent: "an alias",
         yaml.MappingStartEvent: "a mapping",
@@ -259,7 +259,8 @@ def _kind(event: yaml.Event) -> str:
     return words.get(type(event), "something else")
 
 
-def _shown(text: str) -> str:
+def shown(text: str | None) -> str:
     """Foreign text for a message: short and printable."""
+    text = "(null)" if text is None else text
     text = text if len(text) <= 40 else text[:40] + "…"
     return "".join(c if c.isprintable() else "?" for c in text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cvmdbg.guests.intravisor.config import shown
 from cvmdbg.target import UserError
 
 MAX_FILE = 256 << 20
@@ -21,8 +22,8 @@ class Folder:
 
     def path(self, name: str) -> Path:
         """The file that a name means."""
-        if not name or "\0" in name or len(name) > 1024:
-            raise FolderError(f"{name[:40]!r} is no file name")
+        if not name.isprintable() or not name or len(name) > 1024:
+            raise FolderError(f"'{shown(name)}' is no file name")
         try:
             path = (self.root / name).resolve()
             if path.is_relative_to(self.root) and path.is_file():

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cvmdbg.guests.intravisor.config import Config, ConfigError, CvmConfig
+from cvmdbg.guests.intravisor.config import Config, ConfigError, CvmConfig, shown
 from cvmdbg.guests.intravisor.elf import Elf, ElfError
 
 PAGE = 0x1000
@@ -128,7 +128,7 @@ def lay_out(config: Config, cvm: CvmConfig, elf: Elf) -> Layout:
 
 
 def _check_isolation(config: Config, cvm: CvmConfig) -> None:
-    where = f"{config.file}:{cvm.line}: cVM '{cvm.name}'"
+    where = f"{config.file}:{cvm.line}: cVM '{shown(cvm.name)}'"
     if cvm.size != CVM_MAX_SIZE:
         raise ConfigError(f"{where} has size {cvm.size:#x}, expected 0x40000000 (isolation is in hexadecimal)")
     if not 1 <= cvm.base // CVM_MAX_SIZE < MAX_CVMS:

@@ -13,7 +13,7 @@ from pathlib import Path
 from cvmdbg.guests.cpio import unpack
 from cvmdbg.guests.guest import Boundary, BoundaryKind, Compartment, Module, Outcome, Symbol, View
 from cvmdbg.guests.intravisor import config, console, elf, facts, thread, trampolines
-from cvmdbg.guests.intravisor.config import Config, ConfigError, CvmConfig
+from cvmdbg.guests.intravisor.config import Config, ConfigError, CvmConfig, shown
 from cvmdbg.guests.intravisor.deploy import Deployment, deploy
 from cvmdbg.guests.intravisor.folder import Folder
 from cvmdbg.guests.intravisor.layout import CVM_MAX_SIZE, PAGE
@@ -216,7 +216,7 @@ class Intravisor:
 
     def _outcome(self, label: str, effects: tuple[Effect, ...], lines: Iterable[str], tick: int) -> Outcome:
         said: tuple[Observation, ...] = tuple(
-            Output(tick, -1, "M", "monitor", line.encode("utf-8", "surrogateescape") + b"\n") for line in lines
+            Output(tick, -1, "M", "monitor", line.encode("utf-8", "replace") + b"\n") for line in lines
         )
         return Outcome(label, effects, said)
 
@@ -235,9 +235,9 @@ def _deploy_all(parsed: Config, folder: Folder) -> dict[int, Deployment]:
         cid = deployment.layout.cid
         if cid in made:
             other = made[cid].config.name
-            raise ConfigError(f"{parsed.file}:{cvm.line}: base {cvm.base:#x} belongs to cVM '{other}' already")
+            raise ConfigError(f"{parsed.file}:{cvm.line}: base {cvm.base:#x} belongs to cVM '{shown(other)}' already")
         if any(_overlap(deployment, other) for other in made.values()):
-            raise ConfigError(f"{parsed.file}:{cvm.line}: cVM '{cvm.name}' overlaps another one")
+            raise ConfigError(f"{parsed.file}:{cvm.line}: cVM '{shown(cvm.name)}' overlaps another one")
         made[cid] = deployment
     return made
 
@@ -249,9 +249,9 @@ def _overlap(one: Deployment, other: Deployment) -> bool:
 def _deploy_one(parsed: Config, folder: Folder, cvm: CvmConfig, earlier: list[Deployment]) -> Deployment:
     where = f"{parsed.file}:{cvm.line}"
     if cvm.runtime is None:
-        raise ConfigError(f"{where}: cVM '{cvm.name}' has no runtime: expected the name of its ELF file")
+        raise ConfigError(f"{where}: cVM '{shown(cvm.name)}' has no runtime: expected the name of its ELF file")
     if cvm.fork or cvm.template or cvm.resume or cvm.snapshot_path:
-        raise ConfigError(f"{where}: cVM '{cvm.name}' wants a template or a snapshot, which is not modelled")
+        raise ConfigError(f"{where}: cVM '{shown(cvm.name)}' wants a template or a snapshot, which is not modelled")
     file = elf.read(folder.read(cvm.runtime), cvm.runtime)
     if cvm.callback_out is None or cvm.callback_out == "monitor":
         return deploy(parsed, cvm, file, None, "M")
@@ -259,7 +259,7 @@ def _deploy_one(parsed: Config, folder: Folder, cvm: CvmConfig, earlier: list[De
         if _serves(provider, cvm.callback_out):
             return deploy(parsed, cvm, file, provider.gate, provider.layout.badge)
     raise ConfigError(
-        f"{where}: wrong SC key {cvm.callback_out}: expected 'monitor' or the runtime of an earlier cVM with a "
+        f"{where}: wrong SC key {shown(cvm.callback_out)}: expected 'monitor' or the runtime of an earlier cVM with a "
         f"syscall_handler, at most {NAME_LENGTH} characters long"
     )
 

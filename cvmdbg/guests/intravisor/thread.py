@@ -130,7 +130,7 @@ def _tp_words(layout: Layout, slot: Slot) -> MemoryWrite:
 
 def _arguments(made: Deployment, arguments: list[str]) -> list[bytes]:
     """The words behind the first, as C strings of at most 127 bytes, all in one page."""
-    encoded = [word.encode()[: STRING - 1] + b"\0" for word in arguments[1:]]
+    encoded = [word.encode("utf-8", "replace")[: STRING - 1] + b"\0" for word in arguments[1:]]
     if sum(map(len, encoded)) > PAGE:
         raise ConfigError(f"line {made.config.line}: args need more than {PAGE} bytes on the stack")
     return encoded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cvmdbg.guests.intravisor.config import shown
 from cvmdbg.guests.intravisor.folder import FolderError
 from cvmdbg.guests.intravisor.hostcalls.request import Answer, Hostcall, Refusal, Request, quoted
 from sessions.event import MemoryWrite
@@ -31,7 +32,7 @@ def copy_file(request: Request) -> Answer:
     content, where, size = _content(request), request.address(1), request.word(2)
     if size > len(content):
         raise Refusal(
-            f"hostcall 901 copy_file: {size} bytes of {_name(request)} were asked for, it has {len(content)}; "
+            f"hostcall 901 copy_file: {size} bytes of {shown(_name(request))} were asked for, it has {len(content)}; "
             "the monitor spins",
             "Error reading file: Undefined error: 0",
         )

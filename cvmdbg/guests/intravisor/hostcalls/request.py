@@ -102,7 +102,7 @@ class Request:
 
     def monitor_says(self, line: str) -> Output:
         """A line that the monitor prints."""
-        return self.say(line.encode() + b"\n", "M", "monitor")
+        return self.say(line.encode("utf-8", "surrogateescape") + b"\n", "M", "monitor")
 
     def host_call(self, number: int, name: str, arguments: tuple[str, ...], result: int) -> Call:
         """What the monitor asked of its host meanwhile."""
