@@ -709,6 +709,7 @@ static void bind_isa(nb::module_ &m) {
 // ---- the module -----------------------------------------------------------------------------------------
 
 NB_MODULE(_core, m) {
+    nb::set_leak_warnings(false); // what a program keeps at its end is no leak
     bind_machine(m);
     bind_isa(m);
     bind_capability(m);

@@ -257,11 +257,19 @@ static bool step_over_breakpoint(struct cpu *cpu) {
     return on;
 }
 
+/* Not between an exception and the first instruction at its vector: a tick stands for one state only. */
 static bool interrupted(struct cpu *cpu) {
+    if (cpu->fault_tick == (int64_t)tick_get(cpu)) return false;
     if (!atomic_exchange(&cpu->emu->interrupt, false)) return false;
     stop_after(cpu, EMU_STOP_INTERRUPT);
     return true;
 }
+
+static bool attention(const struct cpu *cpu) {
+    return atomic_load_explicit(&cpu->emu->interrupt, memory_order_relaxed);
+}
+
+static bool within_budget(const struct cpu *cpu) { return (int64_t)tick_get(cpu) < cpu->limit; }
 
 /* The budget's tail goes step by step, everything before at full speed. */
 static void run_some(struct cpu *cpu) {
@@ -271,14 +279,12 @@ static void run_some(struct cpu *cpu) {
         fast_run(cpu);
         return;
     }
-    while ((int64_t)tick_get(cpu) < cpu->limit && step_one(cpu) && step_enter(cpu)) {
-    }
+    while (step_one(cpu) && within_budget(cpu) && !attention(cpu) && step_enter(cpu)) {}
 }
 
 static void run_until_stopped(struct cpu *cpu) {
-    if (cpu->event || (int64_t)tick_get(cpu) >= cpu->limit || interrupted(cpu) || !step_over_breakpoint(cpu))
-        return;
-    while (!cpu->event && (int64_t)tick_get(cpu) < cpu->limit && !interrupted(cpu)) run_some(cpu);
+    if (cpu->event || !within_budget(cpu) || interrupted(cpu) || !step_over_breakpoint(cpu)) return;
+    while (!cpu->event && within_budget(cpu) && !interrupted(cpu)) run_some(cpu);
 }
 
 /* The pc goes to PCC and the ticks to the machine. */

@@ -32,7 +32,7 @@ static bool passed_soft(const struct cpu *cpu) {
 /* What the fast engine does not do itself: one op by the step engine, then on. */
 void fast_miss(struct cpu *cpu, const struct slot *s, int64_t T, uint64_t cv, uint64_t fa, uint64_t fb) {
     fast_save(cpu, s, T, cv, fa, fb);
-    if (!step_one(cpu) || !step_enter(cpu) || passed_soft(cpu)) return;
+    if (!step_one(cpu) || passed_soft(cpu) || !step_enter(cpu) || passed_soft(cpu)) return;
     s = cpu->slot;
     s->run(cpu, s, cpu->T, cpu->cv, cpu->fa, cpu->fb);
 }
