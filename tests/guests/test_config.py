@@ -5,18 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
+from cvmdbg.guests.intravisor import config
 from cvmdbg.guests.intravisor.config import ConfigError, CvmConfig, parse, strtol
+
+
+@pytest.fixture(autouse=True, params=["CSafeLoader", "SafeLoader"])
+def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """libyaml and PyYAML's own reader must agree; the first is not in every PyYAML."""
+    if not hasattr(yaml, request.param):
+        pytest.skip(f"this PyYAML has no {request.param}")
+    monkeypatch.setattr(config, "_LOADER", getattr(yaml, request.param))
+
 
 ALL_KEYS = (Path(__file__).parent / "full.yaml").read_bytes()
 
 
 def test_every_key() -> None:
-    config = parse(ALL_KEYS, "cvm.yaml")
-    first, second = config.capfiles
+    parsed = parse(ALL_KEYS, "cvm.yaml")
+    first, second = parsed.capfiles
     assert (first.name, first.data, first.size, first.addr) == ("test1", "Hello world\n", 0x20, 0)
     assert (second.name, second.data, second.size, second.addr) == ("test2", None, 0x1000, 0x40)
-    (cvm,) = config.cvms
+    (cvm,) = parsed.cvms
     assert cvm == CvmConfig(
         line=11,
         name="python",
@@ -38,7 +49,7 @@ def test_every_key() -> None:
         resume=3,
         snapshot_path="c",
     )
-    assert config.warnings == []
+    assert parsed.warnings == []
 
 
 def test_defaults() -> None:
@@ -56,9 +67,9 @@ def test_raw_scalars() -> None:
 
 def test_later_values_win_and_texts_warn() -> None:
     text = b"cVMs:\n- name: a\n  name: b\n  wait: 1\n  wait: -1\n  isolation: [{base: 1}, {base: 2}]\n"
-    config = parse(text, "f")
-    assert (config.cvms[0].name, config.cvms[0].wait, config.cvms[0].base) == ("b", -1, 2)
-    assert config.warnings == ["Warning: duplicate 'name' key."]
+    parsed = parse(text, "f")
+    assert (parsed.cvms[0].name, parsed.cvms[0].wait, parsed.cvms[0].base) == ("b", -1, 2)
+    assert parsed.warnings == ["Warning: duplicate 'name' key."]
 
 
 def test_several_documents_of_one_kind() -> None:

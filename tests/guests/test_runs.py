@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,19 @@ def test_bad_roots_have_no_files(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes((demo.path("demo:libhello") / name).read_bytes())
     (tmp_path / "root.cpio").write_bytes(b"070701 nonsense")
     assert open_guest(str(tmp_path)).file("/app1") is None
+
+
+@pytest.mark.parametrize("name", ["threads", "two_layers", "libhello"])
+def test_slices_change_nothing(name: str) -> None:
+    """The same output, calls and ticks, whether a run is cut into random pieces or not."""
+    whole = Run(name)
+    random_ = random.Random(name)
+    target = EmulatorTarget(open_guest(f"demo:{name}"))
+    limit = 400_000 if name == "threads" else 2_000
+    for _ in range(100_000):
+        stop = target.resume(Move.CONTINUE, budget=random_.randrange(1, limit))
+        if stop.reason(StopKind.EXIT) is not None:
+            break
+    pieces = [o for o in target.drain() if isinstance(o, Observation)]
+    assert pieces == whole.observed
+    assert (stop.tick, stop.pc, stop.thread) == (whole.stop.tick, whole.stop.pc, whole.stop.thread)
