@@ -367,6 +367,7 @@ def test_no_wait(tmp_path: Path) -> None:
 def test_a_fault_ends_the_program(hybrid: Bench, kind: str, status: int) -> None:
     hybrid.plan.take(hybrid.guest.boundary(Boundary(BoundaryKind.FAULT, 0, detail=kind), hybrid.plan))
     assert hybrid.plan.exit_status == status
+    assert kind != "tag" or hybrid.plan.console("monitor").endswith("\nIn-address space security exception\n")
 
 
 def test_a_system_call_of_the_host(hybrid: Bench) -> None:

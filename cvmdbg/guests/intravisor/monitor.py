@@ -36,7 +36,15 @@ _SIGNALS = {
     "system": SIGILL,
     "brk": SIGTRAP,
 }
-_SIGNAL_NAMES = {SIGPROT: "SIGPROT", SIGSEGV: "SIGSEGV", SIGTRAP: "SIGTRAP", SIGILL: "SIGILL", SIGBUS: "SIGBUS"}
+_SHELL = {
+    SIGPROT: "In-address space security exception",
+    SIGSEGV: "Segmentation fault",
+    SIGTRAP: "Trace/BPT trap",
+    SIGILL: "Illegal instruction",
+    SIGBUS: "Bus error",
+}
+"""What the shell of CheriBSD says about a program that a signal ended."""
+
 NAME_LENGTH = 19
 """The monitor cuts the names of those who serve to so many characters, but compares one more."""
 
@@ -200,8 +208,7 @@ class Intravisor:
     def _die(self, boundary: Boundary, view: View) -> Outcome:
         """The monitor catches no signal: the host ends the whole program, all its cVMs with it."""
         signal = _SIGNALS.get(boundary.detail, SIGSEGV)
-        name = _SIGNAL_NAMES[signal]
-        said = Output(view.tick, boundary.thread, "M", "monitor", f"Program terminated by {name}\n".encode())
+        said = Output(view.tick, boundary.thread, "M", "monitor", _SHELL[signal].encode() + b"\n")
         return Outcome(f"signal {signal}", (ProgramExit(128 + signal),), (said,))
 
     def _unmodelled(self, boundary: Boundary) -> Outcome:
