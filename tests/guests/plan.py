@@ -92,18 +92,21 @@ class Plan:
 
     def _write(self, address: int, content: bytes) -> None:
         assert content
-        for index, byte in enumerate(content):
-            at = address + index
-            assert self.prot(at), f"{at:#x} is not mapped"
-            self.pages.setdefault(at // PAGE, bytearray(PAGE))[at % PAGE] = byte
-            self.tags.discard(at // 16 * 16)
+        while content:
+            assert self.prot(address), f"{address:#x} is not mapped"
+            at = address % PAGE
+            part, content = content[: PAGE - at], content[PAGE - at :]
+            self.pages.setdefault(address // PAGE, bytearray(PAGE))[at : at + len(part)] = part
+            self.tags -= set(range(address // 16 * 16, address + len(part), 16))
+            address += len(part)
 
     def read(self, address: int, size: int) -> bytes:
         for page in range(address // PAGE, (address + max(size, 1) - 1) // PAGE + 1):
             if not self.prot(page * PAGE):
                 raise TargetError(f"{max(address, page * PAGE):#x} is not mapped")
-        empty = bytearray(PAGE)
-        return bytes(self.pages.get(at // PAGE, empty)[at % PAGE] for at in range(address, address + size))
+        first, last = address // PAGE, (address + size) // PAGE
+        whole = b"".join(self.pages.get(page, bytes(PAGE)) for page in range(first, last + 1))
+        return whole[address % PAGE : address % PAGE + size]
 
     def word(self, address: int) -> int:
         return int.from_bytes(self.read(address, 8), "little")

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from cvmdbg.guests.cpio import unpack
 from cvmdbg.guests.guest import Boundary, BoundaryKind, Compartment, Module, Outcome, Symbol, View
-from cvmdbg.guests.intravisor import config, console, elf, facts, thread, trampolines
-from cvmdbg.guests.intravisor.config import Config, ConfigError, CvmConfig, shown
-from cvmdbg.guests.intravisor.deploy import Deployment, deploy
+from cvmdbg.guests.intravisor import config, console, facts, thread, trampolines
+from cvmdbg.guests.intravisor.config import ConfigError
+from cvmdbg.guests.intravisor.deploy import Deployment
 from cvmdbg.guests.intravisor.folder import Folder
-from cvmdbg.guests.intravisor.layout import CVM_MAX_SIZE, PAGE
+from cvmdbg.guests.intravisor.layout import PAGE
+from cvmdbg.guests.intravisor.planning import deploy_all, link_lines
 from cvmdbg.guests.intravisor.serve import serve, time_out
 from cvmdbg.guests.intravisor.state import FIRST_HOST_ID, GuestThread, State
 from cvmdbg.target import Reason, StopKind, UserError
@@ -45,9 +46,6 @@ _SHELL = {
 }
 """What the shell of CheriBSD says about a program that a signal ended."""
 
-NAME_LENGTH = 19
-"""The monitor cuts the names of those who serve to so many characters, but compares one more."""
-
 
 class Intravisor:
     """A guest of cVMs. ``args`` replace the words behind the first in the last cVM's ``args``."""
@@ -59,7 +57,7 @@ class Intravisor:
         self._config = config.parse(self._folder.read(path.name), path.name)
         if args:
             self._replace_args(args)
-        self._cvms = _deploy_all(self._config, self._folder)
+        self._cvms = deploy_all(self._config, self._folder)
         self._state = State()
         self._files: dict[str, bytes] | None = None
 
@@ -126,7 +124,7 @@ class Intravisor:
         return (
             self._start_monitor(),
             *(self._start_cvm(made) for made in self._cvms.values()),
-            self._outcome("link", (), _link_lines(self._config), 0),
+            self._outcome("link", (), link_lines(self._config), 0),
             self._run_next(0),
         )
 
@@ -232,55 +230,3 @@ def _builds(cvms: Iterable[Deployment]) -> list[trampolines.Trampolines]:
     """The builds of the monitor that the cVMs need: one kind of cVM wants one."""
     kinds = sorted({made.layout.pure for made in cvms}, reverse=True)
     return [trampolines.for_abi(pure) for pure in kinds]
-
-
-def _deploy_all(parsed: Config, folder: Folder) -> dict[int, Deployment]:
-    """Plans every cVM in the order of the file: one that serves comes before those it serves."""
-    made: dict[int, Deployment] = {}
-    for cvm in parsed.cvms:
-        deployment = _deploy_one(parsed, folder, cvm, list(made.values()))
-        cid = deployment.layout.cid
-        if cid in made:
-            other = made[cid].config.name
-            raise ConfigError(f"{parsed.file}:{cvm.line}: base {cvm.base:#x} belongs to cVM '{shown(other)}' already")
-        if any(_overlap(deployment, other) for other in made.values()):
-            raise ConfigError(f"{parsed.file}:{cvm.line}: cVM '{shown(cvm.name)}' overlaps another one")
-        made[cid] = deployment
-    return made
-
-
-def _overlap(one: Deployment, other: Deployment) -> bool:
-    return one.layout.base < other.layout.top and other.layout.base < one.layout.top
-
-
-def _deploy_one(parsed: Config, folder: Folder, cvm: CvmConfig, earlier: list[Deployment]) -> Deployment:
-    where = f"{parsed.file}:{cvm.line}"
-    if cvm.runtime is None:
-        raise ConfigError(f"{where}: cVM '{shown(cvm.name)}' has no runtime: expected the name of its ELF file")
-    if cvm.fork or cvm.template or cvm.resume or cvm.snapshot_path:
-        raise ConfigError(f"{where}: cVM '{shown(cvm.name)}' wants a template or a snapshot, which is not modelled")
-    file = elf.read(folder.read(cvm.runtime), cvm.runtime)
-    if cvm.callback_out is None or cvm.callback_out == "monitor":
-        return deploy(parsed, cvm, file, None, "M")
-    for provider in earlier:
-        if _serves(provider, cvm.callback_out):
-            return deploy(parsed, cvm, file, provider.gate, provider.layout.badge)
-    raise ConfigError(
-        f"{where}: wrong SC key {shown(cvm.callback_out)}: expected 'monitor' or the runtime of an earlier cVM with a "
-        f"syscall_handler, at most {NAME_LENGTH} characters long"
-    )
-
-
-def _serves(provider: Deployment, key: str) -> bool:
-    """Does the monitor's table find this cVM by the key? Names of 20 characters and more never match."""
-    return provider.gate is not None and (provider.config.runtime or "")[:NAME_LENGTH] == key[: NAME_LENGTH + 1]
-
-
-def _link_lines(parsed: Config) -> list[str]:
-    lines = [console.LINK]
-    for outer in parsed.cvms:
-        for inner in parsed.cvms:
-            if outer.callback_in is not None and outer.callback_in == inner.runtime:
-                cids = inner.base // CVM_MAX_SIZE, outer.base // CVM_MAX_SIZE
-                lines.append(console.inner(outer.callback_in, cids[0], str(outer.runtime), cids[1]))
-    return [*lines, console.LOADED]
