@@ -3,6 +3,7 @@
 #include "fault.h"
 #include "memory.h"
 #include "slots.h"
+#include "stage1.h"
 #include "stop.h"
 
 #include <string.h>
@@ -66,11 +67,36 @@ static bool prot_allows(unsigned prot, enum emu_access access) {
     return prot & (is_write(access) ? EMU_PROT_W : EMU_PROT_R);
 }
 
+/* A fault whose status code is the walk's. */
+static bool walk_failed(struct cpu *cpu, const struct walk *w, uint64_t va, unsigned size,
+                        enum emu_access access) {
+    bool permission = w->fault == WALK_PERMISSION;
+    page_fault(cpu, permission ? EMU_FAULT_PAGE_PERMISSION : EMU_FAULT_UNMAPPED, va, size, access);
+    cpu->fault.esr = (cpu->fault.esr & ~(uint32_t)0x3f) | walk_status(w);
+    return false;
+}
+
+/* AArch64.AccessUsesEL */
+static unsigned access_el(const struct cpu *cpu, enum emu_access access) {
+    return cpu->unprivileged && access != EMU_FETCH ? 0 : cpu_el(cpu);
+}
+
+/* Stage 1, or without it the address itself. */
+static struct walk walk(struct cpu *cpu, uint64_t va, enum emu_access access) {
+    if (cpu->translating) return stage1_walk(cpu, va, access_el(cpu, access));
+    uint64_t pa = address_canonical(cpu, va, cpu_el(cpu));
+    if (cpu->mode == EMU_MODE_SYSTEM && pa >> PHYSICAL_BITS) return (struct walk){.fault = WALK_ADDRESS_SIZE};
+    return (struct walk){.pa = pa, .prot = EMU_PROT_R | EMU_PROT_W | EMU_PROT_X};
+}
+
 bool translate(struct cpu *cpu, uint64_t va, unsigned size, enum emu_access access, struct translation *out) {
-    const struct emu_region *r = region_at(&cpu->emu->regions, address_canonical(cpu, va, cpu_el(cpu)));
+    struct walk w = walk(cpu, va, access);
+    if (w.fault == WALK_OK && !prot_allows(w.prot, access)) w.fault = WALK_PERMISSION;
+    if (w.fault != WALK_OK) return walk_failed(cpu, &w, va, size, access);
+    const struct emu_region *r = region_at(&cpu->emu->regions, w.pa);
     if (!r) return page_fault(cpu, EMU_FAULT_UNMAPPED, va, size, access);
     if (!prot_allows(r->prot, access)) return page_fault(cpu, EMU_FAULT_PAGE_PERMISSION, va, size, access);
-    *out = (struct translation){address_canonical(cpu, va, cpu_el(cpu)), r->prot, r->device};
+    *out = (struct translation){w.pa, r->prot & w.prot, r->device, w.tags};
     return true;
 }
 
@@ -104,12 +130,18 @@ void tlb_forget(struct emu *emu, uint64_t va) {
 static struct frame *frame_for(struct cpu *cpu, uint64_t va, uint64_t pa, bool write) {
     struct emu *emu = cpu->emu;
     if (!write) return (struct frame *)frame_at(emu->memory, pa);
-    if (!frame_is_owned(emu->memory, pa)) tlb_forget(emu, va);
+    if (!frame_is_owned(emu->memory, pa)) tlb_forget(emu, va), tlb_forget(emu, pa);
     return frame_own(&emu->memory, pa);
 }
 
+static bool tags_are_special(const struct page_tags *t) {
+    return t->load_zero || t->load_fault || t->store_fault;
+}
+
+/* Only what is at its own physical address is cached, so that a page is found under one address. */
 static void tlb_fill(struct cpu *cpu, uint64_t va, const struct translation *t, struct frame *f) {
-    if (cpu->strict_alignment || t->device || va != t->pa) return;
+    if (cpu->strict_alignment || cpu->unprivileged || t->device || va != t->pa) return;
+    if (tags_are_special(&t->tags)) return;
     unsigned watched = watched_page(cpu->emu, t->pa);
     uint64_t page = va & PAGE_MASK;
     bool may_write = t->prot & EMU_PROT_W && frame_is_owned(cpu->emu->memory, t->pa) &&
@@ -163,6 +195,7 @@ struct part {
     struct frame *frame;
     uint64_t pa;
     unsigned offset, size;
+    struct page_tags tags;
 };
 struct span {
     struct part part[2];
@@ -174,7 +207,7 @@ static bool part_find(struct cpu *cpu, uint64_t va, unsigned size, enum emu_acce
     if (!translate(cpu, va, size, access, &t)) return false;
     struct frame *f = t.device ? NULL : frame_for(cpu, va, t.pa, is_write(access));
     if (f) tlb_fill(cpu, va, &t, f);
-    *out = (struct part){f, t.pa, in_page(va), size};
+    *out = (struct part){f, t.pa, in_page(va), size, t.tags};
     return true;
 }
 
@@ -246,8 +279,14 @@ static bool data_aligned(struct cpu *cpu, uint64_t va, unsigned size, unsigned e
     return true;
 }
 
+/* AccType_UNPRIV, unless PSTATE.UAO overrides it. */
+static void access_as(struct cpu *cpu, unsigned flags) {
+    cpu->unprivileged = flags & ACCESS_UNPRIVILEGED && cpu_el(cpu) == 1 && !(cpu->pstate & PSTATE_UAO);
+}
+
 static bool load(struct cpu *cpu, struct va va, unsigned size, unsigned element, void *out, unsigned flags) {
     struct span s;
+    access_as(cpu, flags);
     if (!va_check(cpu, va, size, CAP_PERM_LOAD, EMU_READ)) return false;
     if (!data_aligned(cpu, va.address, size, element, flags, false)) return false;
     if (!span_find(cpu, va.address, size, EMU_READ, &s)) return false;
@@ -259,6 +298,7 @@ static bool load(struct cpu *cpu, struct va va, unsigned size, unsigned element,
 static bool store(struct cpu *cpu, struct va va, unsigned size, unsigned element, const void *in,
                   unsigned flags) {
     struct span s;
+    access_as(cpu, flags);
     if (!va_check(cpu, va, size, CAP_PERM_STORE, EMU_WRITE)) return false;
     if (!data_aligned(cpu, va.address, size, element, flags, true)) return false;
     if (!span_find(cpu, va.address, size, EMU_WRITE, &s)) return false;
@@ -294,9 +334,18 @@ bool mem_store_pair(struct cpu *cpu, struct va va, unsigned size, const uint64_t
     return store(cpu, va, 2 * size, size, bytes, flags);
 }
 
+bool mem_load_bytes(struct cpu *cpu, struct va va, unsigned size, unsigned element, void *out) {
+    return load(cpu, va, size, element, out, ACCESS_PLAIN);
+}
+
+bool mem_store_bytes(struct cpu *cpu, struct va va, unsigned size, unsigned element, const void *in) {
+    return store(cpu, va, size, element, in, ACCESS_PLAIN);
+}
+
 bool mem_check(struct cpu *cpu, struct va va, unsigned size, bool write, bool caps, unsigned flags) {
     enum emu_access access = write ? (caps ? EMU_WRITE_CAP : EMU_WRITE) : (caps ? EMU_READ_CAP : EMU_READ);
     struct translation t;
+    access_as(cpu, flags);
     if (!va_check(cpu, va, size, write ? CAP_PERM_STORE : CAP_PERM_LOAD, access)) return false;
     if (caps && !aligned(cpu, va.address, size, flags & ACCESS_ATOMIC ? size : EMU_GRANULE, access))
         return false;
@@ -329,18 +378,39 @@ static struct cap granule_read(const struct part *p) {
     if (!p->frame) return c;
     memcpy(&c.lo, p->frame->data + p->offset, 8);
     memcpy(&c.hi, p->frame->data + p->offset + 8, 8);
-    c.tag = *tag_of(p, 0);
+    c.tag = *tag_of(p, 0) && !p->tags.load_zero;
     return c;
+}
+
+/* EffectiveTGEN: the generation of tags that the address's half of the regime lets through. */
+static unsigned tag_generation(struct cpu *cpu, uint64_t va) {
+    static const uint16_t cctlr[] = {SYS_CCTLR_EL1, SYS_CCTLR_EL1, SYS_CCTLR_EL2, SYS_CCTLR_EL3};
+    unsigned upper = cpu_el(cpu) < 2 && va >> 55 & 1;
+    return cpu->sys.word[cctlr[cpu_el(cpu)]] >> upper & 1;
+}
+
+/* CheckLoadTagsPermission, CheckStoreTagsPermission of a tag that is there. */
+static bool tag_may_load(struct cpu *cpu, const struct page_tags *t, uint64_t va) {
+    if (!t->load_fault || tag_generation(cpu, va) != t->load_generation) return true;
+    return page_fault(cpu, EMU_FAULT_CAP_PAGE, va, EMU_GRANULE, EMU_READ_CAP);
+}
+
+static bool tag_may_store(struct cpu *cpu, const struct page_tags *t, uint64_t va) {
+    return !t->store_fault || page_fault(cpu, EMU_FAULT_CAP_PAGE, va, EMU_GRANULE, EMU_WRITE_CAP);
 }
 
 static bool load_caps(struct cpu *cpu, struct va va, unsigned count, struct cap *out, unsigned flags) {
     struct part part[2];
+    access_as(cpu, flags);
+    if (!va_check(cpu, va, count * EMU_GRANULE, CAP_PERM_LOAD, EMU_READ_CAP)) return false;
     for (unsigned i = 0; i < count; i++) {
         struct va at = {va.cap, va.address + i * EMU_GRANULE, va.reg};
         unsigned alignment = i ? EMU_GRANULE : pair_alignment(count, flags);
         if (!granule_find(cpu, at, CAP_PERM_LOAD, alignment, EMU_READ_CAP, &part[i])) return false;
+        out[i] = granule_read(&part[i]);
+        if (out[i].tag && !tag_may_load(cpu, &part[i].tags, at.address)) return false;
     }
-    for (unsigned i = 0; i < count; i++) out[i] = cap_squash_post_load(granule_read(&part[i]), va.cap);
+    for (unsigned i = 0; i < count; i++) out[i] = cap_squash_post_load(out[i], va.cap);
     watch_access(cpu, va.address, count * EMU_GRANULE, EMU_READ_CAP, false);
     return true;
 }
@@ -371,10 +441,12 @@ static bool granule_write(struct cpu *cpu, const struct part *p, uint64_t va, st
 static bool store_caps(struct cpu *cpu, struct va va, unsigned count, const struct cap *in, unsigned flags) {
     struct part part[2];
     bool tags = false;
+    access_as(cpu, flags);
     for (unsigned i = 0; i < count; i++) {
         struct va at = {va.cap, va.address + i * EMU_GRANULE, va.reg};
         unsigned alignment = i ? EMU_GRANULE : pair_alignment(count, flags);
         if (!granule_find(cpu, at, store_needs(in[i]), alignment, EMU_WRITE_CAP, &part[i])) return false;
+        if (in[i].tag && !tag_may_store(cpu, &part[i].tags, at.address)) return false;
     }
     for (unsigned i = 0; i < count; i++)
         tags |= granule_write(cpu, &part[i], va.address + i * EMU_GRANULE, in[i]);
@@ -395,20 +467,26 @@ bool mem_store_cap_pair(struct cpu *cpu, struct va va, const struct cap in[2], u
 bool mem_load_tags(struct cpu *cpu, struct va va, unsigned granules, uint64_t *out) {
     struct part p;
     unsigned size = granules * EMU_GRANULE;
+    access_as(cpu, ACCESS_PLAIN);
     if (!va_check(cpu, va, size, CAP_PERM_LOAD, EMU_READ_CAP)) return false;
     if (!aligned(cpu, va.address, size, size, EMU_READ_CAP)) return false;
     if (!part_find(cpu, va.address, size, EMU_READ_CAP, &p)) return false;
-    bool visible = p.frame && cap_check_permissions(va.cap, CAP_PERM_LOAD_CAP);
     *out = 0;
-    for (unsigned i = 0; i < granules && visible; i++) *out |= (uint64_t)*tag_of(&p, i * EMU_GRANULE) << i;
+    for (unsigned i = 0; i < granules && p.frame && !p.tags.load_zero; i++)
+        *out |= (uint64_t)*tag_of(&p, i * EMU_GRANULE) << i;
+    if (*out && !tag_may_load(cpu, &p.tags, va.address)) return false;
+    if (!cap_check_permissions(va.cap, CAP_PERM_LOAD_CAP)) *out = 0;
     watch_access(cpu, va.address, size, EMU_READ_CAP, false);
     return true;
 }
 
+/* The alignment of all of them is looked at after the first one's check. */
 static bool tags_may_be_stored(struct cpu *cpu, struct va va, unsigned granules, uint64_t tags) {
+    unsigned size = granules * EMU_GRANULE;
     for (unsigned i = 0; i < granules; i++, va.address += EMU_GRANULE) {
         uint32_t needed = CAP_PERM_STORE | (tags >> i & 1 ? CAP_PERM_STORE_CAP : 0);
         if (!va_check(cpu, va, EMU_GRANULE, needed, EMU_WRITE_CAP)) return false;
+        if (i == 0 && !aligned(cpu, va.address, size, size, EMU_WRITE_CAP)) return false;
     }
     return true;
 }
@@ -416,9 +494,10 @@ static bool tags_may_be_stored(struct cpu *cpu, struct va va, unsigned granules,
 bool mem_store_tags(struct cpu *cpu, struct va va, unsigned granules, uint64_t tags) {
     struct part p;
     unsigned size = granules * EMU_GRANULE;
+    access_as(cpu, ACCESS_PLAIN);
     if (!tags_may_be_stored(cpu, va, granules, tags)) return false;
-    if (!aligned(cpu, va.address, size, size, EMU_WRITE_CAP)) return false;
     if (!part_find(cpu, va.address, size, EMU_WRITE_CAP, &p)) return false;
+    if (tags && !tag_may_store(cpu, &p.tags, va.address)) return false;
     bool changed = false;
     for (unsigned i = 0; i < granules && p.frame; i++) {
         uint8_t *tag = tag_of(&p, i * EMU_GRANULE), now = tags >> i & 1;

@@ -4,11 +4,20 @@
 
 #include "exec.h"
 
+/* What a page does to tags: capability bits of its descriptor as far as TCR enables them. */
+struct page_tags {
+    bool load_zero;  /* loads see no tag */
+    bool load_fault; /* a tag that is loaded faults if CCTLR.TGENx equals load_generation */
+    unsigned load_generation;
+    bool store_fault; /* storing a tag faults */
+};
+
 /* Where a virtual address leads. */
 struct translation {
     uint64_t pa;
     unsigned prot; /* EMU_PROT_… */
     bool device;
+    struct page_tags tags;
 };
 
 /* false: cpu->fault is set. size is what the fault reports. */

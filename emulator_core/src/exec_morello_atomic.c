@@ -16,10 +16,12 @@ static uint32_t to_store(struct cap value) {
     return CAP_PERM_STORE | CAP_PERM_STORE_CAP | (cap_is_local(value) ? CAP_PERM_STORE_LOCAL : 0);
 }
 
-/* Both directions are checked before either happens: permissions first, then alignment and the page. */
+/* Both directions are checked before either happens: permissions first, then alignment and the page. What
+ * both would refuse is reported as a read. */
 static bool may_exchange(struct cpu *cpu, struct va at, struct cap stored) {
     return va_check(cpu, at, SINGLE, CAP_PERM_LOAD, EMU_READ_CAP) &&
            va_check(cpu, at, SINGLE, to_store(stored), EMU_WRITE_CAP) &&
+           mem_check(cpu, at, SINGLE, false, true, ACCESS_ATOMIC) &&
            mem_check(cpu, at, SINGLE, true, true, ACCESS_ATOMIC);
 }
 

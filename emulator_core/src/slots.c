@@ -163,6 +163,7 @@ static struct code_page *code_make(struct cpu *cpu, const struct code_key *key) 
     *bucket = p;
     emu->code_count++;
     tlb_forget(emu, key->va);
+    tlb_forget(emu, key->pa);
     return p;
 }
 
