@@ -1,0 +1,83 @@
+"""The console: what guest, monitor and debugger print, by line. Read from any thread, written by the owner."""
+
+from __future__ import annotations
+
+import threading
+
+from cvmdbg.forms import visible
+from cvmdbg.rows import OutputRow
+from sessions.event import Output
+
+MAX_LINES = 200_000
+
+
+class Console:
+    """Lines in the order in which they began. Guest bytes become printable text; a carriage return starts over."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rows: list[OutputRow] = []
+        self._dropped = 0
+        self._partial: dict[tuple[str, int], tuple[int, bytes]] = {}
+
+    def rows(self, start: int = 0) -> tuple[OutputRow, ...]:
+        """Lines from number ``start`` on; numbers keep counting when old lines are dropped."""
+        with self._lock:
+            return tuple(self._rows[max(0, start - self._dropped) :])
+
+    def count(self) -> int:
+        """How many lines there have been."""
+        with self._lock:
+            return self._dropped + len(self._rows)
+
+    def output(self, output: Output) -> None:
+        """Take printed bytes; a line without its newline stays open for its source and thread."""
+        key = (output.source, output.thread)
+        with self._lock:
+            for piece in output.text.split(b"\n")[:-1]:
+                self._finish(key, output, piece, True)
+            rest = output.text.rsplit(b"\n", 1)[-1]
+            if rest:
+                self._finish(key, output, rest, False)
+
+    def say(self, line: str, source: str = "debugger", tick: int | None = None) -> None:
+        """A line of the debugger or of the prompt."""
+        with self._lock:
+            self._append(OutputRow(tick, -1, "", source, line))
+
+    def _finish(self, key: tuple[str, int], output: Output, piece: bytes, whole: bool) -> None:
+        index, before = self._partial.pop(key, (-1, b""))
+        content = before + piece
+        row = OutputRow(output.tick, output.thread, output.compartment, output.source, _line(content), whole)
+        place = index - self._dropped
+        if index >= 0 and place >= 0:
+            self._rows[place] = row
+        else:
+            index = self._append(row)
+        if not whole:
+            self._partial[key] = (index, content)
+
+    def _append(self, row: OutputRow) -> int:
+        self._rows.append(row)
+        if len(self._rows) > MAX_LINES:
+            del self._rows[: MAX_LINES // 10]
+            self._dropped += MAX_LINES // 10
+        return self._dropped + len(self._rows) - 1
+
+
+def _line(content: bytes) -> str:
+    """What stands on the line in the end: behind the last carriage return, backspaces carried out, tabs spread."""
+    kept = bytearray()
+    for byte in content.removesuffix(b"\r").rsplit(b"\r", 1)[-1]:
+        if byte == 8:
+            del kept[-1:]
+        else:
+            kept.append(byte)
+    return "".join(part if part == "\t" else visible(part.encode("latin-1")) for part in _tabs(kept)).expandtabs(8)
+
+
+def _tabs(content: bytearray) -> list[str]:
+    parts: list[str] = []
+    for index, part in enumerate(bytes(content).split(b"\t")):
+        parts += (["\t"] if index else []) + [part.decode("latin-1")]
+    return parts

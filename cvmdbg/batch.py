@@ -1,0 +1,182 @@
+"""Batch mode: commands from the command line and from scripts, results as text or as one JSON object each.
+
+Standard output carries what the guest and the monitor print and what commands say; in JSON mode only the objects, with
+the console lines of each command inside. Mistakes go to standard error as one sentence.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+from typing import TextIO
+
+from cvmdbg.commands.session import join_lists, script_lines
+from cvmdbg.commands.table import Json, Progress, Result
+from cvmdbg.rows import OutputRow
+from cvmdbg.session import Session
+from cvmdbg.target import TargetError, UserError
+
+OK, USER, TARGET = 0, 1, 2
+MAX_INPUT = 1 << 16
+
+
+class Batch:
+    """Carries out lines on a session and prints what comes of them."""
+
+    def __init__(self, session: Session, out: TextIO, err: TextIO, as_json: bool) -> None:
+        self.session, self.out, self.err, self.json = session, out, err, as_json
+        self._printed = 0
+        self._open_line = ""
+        self.status = OK
+
+    def connect(self) -> bool:
+        """Deploy the guest; False after a mistake has been told."""
+        return self._guarded("", self._connect)
+
+    def _connect(self) -> Result:
+        self.session.connect()
+        return Result()
+
+    def run(self, lines: Iterable[str]) -> int:
+        """Carry out lines until one quits or fails; the exit status."""
+        for line in lines:
+            if not self._guarded(line, partial(self.session.execute, line)):
+                break
+            if self._leaves:
+                break
+        self.console(final=True)
+        return self.status
+
+    _leaves = False
+
+    def _guarded(self, line: str, action: Callable[[], Result]) -> bool:
+        first = self.session.console.count()
+        try:
+            result = action()
+        except UserError as error:
+            self._fail(line, str(error), USER, first)
+            return False
+        except TargetError as error:
+            self._fail(line, str(error), TARGET, first)
+            return False
+        self._leaves = result.opens == "quit"
+        self._show(line, result, first)
+        return True
+
+    # ---- printing ----
+
+    def progress(self, _: Progress) -> None:
+        """Between slices: show what the guest has printed so far."""
+        if not self.json:
+            self.console()
+
+    def console(self, final: bool = False) -> None:
+        """Print console lines that are new; an open line is held back until it is whole."""
+        if self.json:
+            return
+        rows = self.session.console.rows(self._printed)
+        for row in rows:
+            if not row.whole and not final:
+                break
+            self.out.write(row.line + "\n")
+            self._printed += 1
+        self.out.flush()
+
+    def _show(self, line: str, result: Result, first: int) -> None:
+        if self.json:
+            if line:
+                self._object(line, {"ok": True, "result": result.value, "text": list(result.lines)}, first)
+            return
+        self.console(final=True)
+        for text in result.lines:
+            self.out.write(text + "\n")
+        self.out.flush()
+
+    def _fail(self, line: str, message: str, status: int, first: int) -> None:
+        self.status = status
+        if self.json:
+            kind = "user" if status == USER else "target"
+            self._object(line, {"ok": False, "error": {"kind": kind, "message": message}}, first)
+            return
+        self.console(final=True)
+        self.err.write(f"cvmdbg: {message}\n")
+        self.err.flush()
+
+    def _object(self, line: str, body: dict[str, Json], first: int) -> None:
+        rows = self.session.console.rows(first)
+        console: list[Json] = [_console(row) for row in rows]
+        self.out.write(json.dumps({"command": line, **body, "console": console}, ensure_ascii=False) + "\n")
+        self.out.flush()
+
+
+def _console(row: OutputRow) -> Json:
+    return {"source": row.source, "compartment": row.badge, "tick": row.tick, "line": row.line}
+
+
+def lines_of(commands: Iterable[str], scripts: Iterable[str]) -> list[str]:
+    """Scripts first, then ``-ex`` commands, as gdb does; a ``commands`` list may span several of them."""
+    found: list[str] = []
+    for path in scripts:
+        found += [line for _, line in script_lines(path)]
+    found += [line for _, line in join_lists(list(enumerate(commands, 1)))]
+    return found
+
+
+def run_batch(session: Session, lines: list[str], as_json: bool) -> int:
+    """Everything: deploy, run the lines, print; Ctrl-C stops the guest, a second one the program."""
+    batch = Batch(session, sys.stdout, sys.stderr, as_json)
+    session.pause = batch.progress
+    session.ask_input = standard_input()
+    try:
+        with _interrupts(session):
+            if batch.connect():
+                batch.run(lines)
+            batch.console(final=True)
+    except BrokenPipeError:
+        quiet_pipe()
+        return batch.status or OK
+    finally:
+        session.close()
+    return batch.status
+
+
+def standard_input() -> Callable[[], bytes | None]:
+    """What a waiting guest is given: standard input, as it comes."""
+
+    def ask() -> bytes | None:
+        try:
+            content = os.read(sys.stdin.fileno(), MAX_INPUT)
+        except (OSError, ValueError):
+            return None
+        return content or None
+
+    return ask
+
+
+def quiet_pipe() -> None:
+    """The reader has left: let Python's own flush at exit go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _interrupts(session: Session) -> Iterator[None]:
+    """Ctrl-C asks the session to stop; when nothing comes of it, the second one ends the program."""
+    asked: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        session.interrupt()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

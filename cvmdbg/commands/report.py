@@ -1,0 +1,231 @@
+"""How stops and rows become results: the same text for batch and screen, the same JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from cvmdbg.analysis.code import comment_for, mode_at, source_line
+from cvmdbg.analysis.explain import explain
+from cvmdbg.analysis.panes import display_rows, status
+from cvmdbg.commands.table import Json, Result, Steps
+from cvmdbg.debugger import Debugger, Halt
+from cvmdbg.forms import hexa
+from cvmdbg.rows import Check, Explanation
+from cvmdbg.target import TargetError, UserError
+from emulator_core.capability import Capability
+from emulator_core.disassembler import disassemble
+
+if TYPE_CHECKING:
+    from cvmdbg.running import Run
+    from cvmdbg.session import Session
+
+HEX_FIELDS = {"address", "base", "origin", "target", "pc", "limit", "word", "cause", "value", "sites", "capability"}
+"""Fields of rows that are addresses, words or capabilities: hex strings in JSON."""
+
+
+def jsonable(row: Any) -> Json:
+    """A row as JSON: addresses and capabilities as hex strings, bytes as hex digits, the text beside them."""
+    found: dict[str, Json] = {}
+    for entry in fields(row):
+        found[entry.name] = _field(entry.name, getattr(row, entry.name))
+    text = getattr(row, "text", None)
+    if isinstance(text, str):
+        found["text"] = text
+    return found
+
+
+def _field(name: str, value: Any) -> Json:
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return hex(value) if name in HEX_FIELDS else value
+    if isinstance(value, bytes):
+        return value.hex()
+    if is_dataclass(value):
+        return jsonable(value)
+    return [_field(name, item) for item in value]
+
+
+def table(rows: Iterable[Any], header: str = "", empty: str = "", opens: str = "") -> Result:
+    """Rows as a result: their texts, and their JSON."""
+    found = list(rows)
+    lines = [row.text for row in found]
+    if header and found:
+        lines.insert(0, header)
+    return Result(tuple(lines) or ((empty,) if empty else ()), [jsonable(row) for row in found], opens)
+
+
+# ---- stops ----
+
+
+def running(session: Session, run: Run) -> Steps:
+    """Carry out a run and report where it ended, with the commands of the breakpoint that was hit."""
+    halt = yield from run
+    lines = list(stop_lines(session, halt))
+    value = stop_value(session, halt)
+    if halt.number is not None:
+        more, again = yield from _commands(session, halt.number)
+        lines += more
+        if again is not None:
+            return Result((*lines, *again.lines), again.value, again.opens)
+    opens = "explain" if halt.kind == "fault" and session.settings.text("explain") == "auto" else ""
+    return Result(tuple(lines), value, opens)
+
+
+def _commands(session: Session, number: int) -> Any:
+    """A breakpoint's command list; the run goes on when the list says so."""
+    breakpoint_ = session.live.breakpoints.all.get(number)
+    lines: list[str] = []
+    again: Result | None = None
+    for line in list(breakpoint_.commands) if breakpoint_ is not None else []:
+        if line.strip() == "silent":
+            continue
+        try:
+            result = yield from session.nested(line)
+        except (UserError, TargetError) as error:
+            lines.append(str(error))
+            break
+        lines += result.lines
+        if session.live.halt is not None and _resumes(session, line):
+            again = result
+            break
+    return lines, again
+
+
+def _resumes(session: Session, line: str) -> bool:
+    command, _ = session.table.resolve(line)
+    return "r" in command.needs
+
+
+def stop_lines(session: Session, halt: Halt) -> Iterable[str]:
+    """What is said at a stop: why, where, the source line or instruction, displays."""
+    debugger = session.live
+    tick = "" if halt.stop.tick is None else f", tick {halt.stop.tick}"
+    if halt.kind == "exit":
+        yield f"○ {halt.text}{tick}"
+        return
+    mark = "✗" if halt.kind == "fault" else "■"
+    if halt.text:
+        yield f"{mark} {halt.text}, thread {debugger.thread_name(halt.stop.thread)}{tick}"
+    yield from halt.lines
+    if halt.kind == "fault":
+        yield from explain(debugger).lines
+    if debugger.thread >= 0:
+        yield where_line(debugger)
+        yield from current_lines(debugger)
+    for row in display_rows(debugger):
+        yield row.text
+
+
+def where_line(debugger: Debugger) -> str:
+    """``16 libos ← 17 ldso  syscall_handler () at purecap/libos/handler.S:8``."""
+    frame = debugger.frame()
+    found = status(debugger, "", "")
+    place = (
+        f"{found.place} ← {found.entered}"
+        if found.entered and frame.number == 0
+        else debugger.places.label(frame.badge)
+    )
+    named = debugger.symbols.name_at(frame.place)
+    line = debugger.symbols.line_at(frame.place)
+    name = hexa(frame.pc)
+    if named is not None:
+        offset = frame.pc - named.start
+        name = f"{named.name}+{offset}" if offset else named.name
+    return f"{place}  {name}" + (f" at {line.file}:{line.number}" if line is not None else "")
+
+
+def current_lines(debugger: Debugger) -> Iterable[str]:
+    """The source line, or the instruction where there is none (or when asked for both)."""
+    frame = debugger.frame()
+    line = debugger.symbols.line_at(frame.place)
+    text = source_line(debugger, line.file, line.number) if line is not None else None
+    if line is not None and text is not None:
+        yield f"{line.number:>6} {text}"
+    if line is None or text is None or debugger.settings.on("disassemble-next"):
+        yield instruction_line(debugger, frame.pc)
+
+
+def instruction_line(debugger: Debugger, address: int) -> str:
+    """``=> 40001f47c: c29b412b  mrs c11, ddc``."""
+    try:
+        word = int.from_bytes(debugger.target.read(address, 4), "little")
+    except TargetError:
+        return f"=> {hexa(address)}: not mapped"
+    found = disassemble(word, address, mode_at(debugger, address))
+    comment = comment_for(debugger, found, debugger.frame())
+    return f"=> {hexa(address)}: {word:08x}  {found.text}" + (f"  ; {comment}" if comment else "")
+
+
+def stop_value(session: Session, halt: Halt) -> dict[str, Json]:
+    """A stop for programs."""
+    debugger = session.live
+    value: dict[str, Json] = {
+        "kind": halt.kind,
+        "reason": halt.text,
+        "thread": halt.stop.thread,
+        "pc": hex(halt.stop.pc),
+        "tick": halt.stop.tick,
+        "breakpoint": halt.number,
+    }
+    if halt.kind == "exit":
+        found = status(debugger, "", "").exit_status
+        value["status"] = found
+    elif debugger.thread >= 0:
+        named, line = debugger.symbols.name_at(halt.stop.pc), debugger.symbols.line_at(halt.stop.pc)
+        value["function"] = named.name if named is not None else ""
+        value["offset"] = named.offset if named is not None else 0
+        value["compartment"] = debugger.places.badge(halt.stop.pc)
+        value["file"] = line.file if line is not None else None
+        value["line"] = line.number if line is not None else None
+    if halt.kind == "fault":
+        value["explain"] = explanation_value(explain(debugger))
+    return value
+
+
+def explanation_value(found: Explanation) -> dict[str, Json]:
+    """``explain --json``: the facts, then the sentences."""
+    cause: Json = None
+    if found.cause is not None:
+        cause = {"pc": hex(found.cause), "function": found.cause_function, "offset": found.cause_offset}
+    value: dict[str, Json] = {
+        "title": found.title,
+        "kind": found.kind,
+        "access": found.access,
+        "address": None if found.address is None else hex(found.address),
+        "size": found.size,
+        "register": found.register,
+        "capability": None if found.capability is None else capability_value(found.capability),
+        "pc": hex(found.pc),
+        "function": found.function,
+        "offset": found.offset,
+        "compartment": found.compartment,
+        "cause": cause,
+        "checks": [_check(check) for check in found.checks],
+        "failed_checks": list(found.failed_checks),
+        "immediate": None if found.immediate is None else hex(found.immediate),
+        "sentences": list(found.sentences),
+        "next": list(found.next),
+        "basis": found.basis,
+    }
+    return value
+
+
+def _check(check: Check) -> Json:
+    return {"name": check.name, "register": check.register, "holds": check.holds, "found": check.found}
+
+
+def capability_value(bits: int) -> dict[str, Json]:
+    """The fields of a capability for programs."""
+    cap = Capability(bits)
+    return {
+        "tag": int(cap.tag),
+        "value": hex(cap.value),
+        "base": hex(cap.base),
+        "limit": hex(cap.limit),
+        "perms": hex(cap.perms),
+        "otype": cap.otype,
+        "bits": hex(bits),
+    }

@@ -1,0 +1,311 @@
+"""The debugger of one guest: what is selected, what names mean, what was seen. No threads of its own, no UI."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cvmdbg.analysis.compartments import Places
+from cvmdbg.analysis.console import Console
+from cvmdbg.analysis.crossings import Seen, Trace
+from cvmdbg.analysis.loader import Loader
+from cvmdbg.breakpoints import Breakpoints
+from cvmdbg.evaluate import evaluate
+from cvmdbg.expressions import Node, parse
+from cvmdbg.forms import VALUE
+from cvmdbg.frames import Frame, Link, Unwinder
+from cvmdbg.scope import FrameScope
+from cvmdbg.settings import Settings
+from cvmdbg.symbols import Loaded, Symbols
+from cvmdbg.target import (
+    Crossing,
+    Stop,
+    StopKind,
+    Target,
+    TargetError,
+    Thread,
+    ThreadState,
+    UserError,
+)
+from cvmdbg.values import Value
+from sessions.event import Call, ModuleLoad, Note, Output, Wait
+
+if TYPE_CHECKING:
+    from cvmdbg.analysis.past import Past
+    from cvmdbg.session import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why a run ended, for people and programs. ``kind`` is a StopKind's word or ``end`` (a step or plan is done).
+
+    ``number`` is the breakpoint that stopped it; ``lines`` are what else is to say (old and new values).
+    """
+
+    stop: Stop
+    kind: str
+    text: str
+    number: int | None = None
+    lines: tuple[str, ...] = ()
+
+
+@dataclass
+class Debugger:
+    """A target with everything that is known about it."""
+
+    target: Target
+    facts: Facts
+    console: Console
+    cancel: threading.Event
+    settings: Settings
+    breakpoints: Breakpoints = field(default_factory=Breakpoints)
+    displays: dict[int, tuple[str, str]] = field(default_factory=dict)
+    history: list[Value] = field(default_factory=list)
+    convenience: dict[str, Value] = field(default_factory=dict)
+    past: Past | None = None
+
+    def __post_init__(self) -> None:
+        self.symbols = Symbols()
+        self.places = Places(())
+        self.trace = Trace(self.target, lambda: self.places)
+        self.loader = Loader(self.target, self.facts.file)
+        self.halt: Halt | None = None
+        self.seen: list[Seen] = []
+        self.selected_frame = 0
+        self.next_display = 1
+        self.twins: dict[str, object] = {}
+        self.last_location = ""
+        self.registers_before: dict[int, list[dict[str, int]]] = {}
+        self._loader_sites: tuple[int, ...] = ()
+        self._frames: tuple[int, list[Frame]] | None = None
+        self._thread = self.target.stop.thread
+        self.breakpoints.attach(self.target.stops)
+        self.follow_crossings()
+        self.refresh()
+
+    def follow_crossings(self) -> None:
+        """Stop at each crossing when the trace is exact or something catches crossings."""
+        if self.target.stops is not None:
+            caught = any(b.event in ("syscall", "hostcall", "crossing") for b in self.breakpoints)
+            self.target.stops.catch_crossings(caught or self.settings.on("trace exact"))
+
+    def take_over(self, old: Debugger) -> None:
+        """Keep what belongs to the session when the guest starts anew: breakpoints, displays, values."""
+        self.breakpoints, self.displays = old.breakpoints, old.displays
+        self.history, self.convenience = old.history, old.convenience
+        self.next_display = old.next_display
+        self.breakpoints.attach(self.target.stops)
+        for breakpoint_ in self.breakpoints:
+            breakpoint_.hits = 0
+        self._loader_sites = ()
+        self.follow_crossings()
+        self.refresh()
+
+    # ---- what happened ----
+
+    def drain(self) -> None:
+        """Take what was observed: calls into the trace, output to the console."""
+        self.seen = []
+        for item in self.target.drain():
+            match item:
+                case Crossing():
+                    self.seen.append(self.trace.crossing(item))
+                case Call():
+                    self.trace.observed(item)
+                case Output():
+                    self.console.output(item)
+                case ModuleLoad():
+                    self.refresh()
+                case Note(tick, text):
+                    self.console.say(text, "monitor", tick)
+                case Wait():
+                    pass  # threads() tells who waits
+
+    def refresh(self) -> None:
+        """Look again at what is in memory: compartments, modules, pending breakpoints, loader sites."""
+        deployed = [(module, "") for module in self.facts.modules()]
+        changed = self.symbols.update(deployed, self.facts.symbols())
+        places = Places(self.facts.compartments())
+        mapped = self.loader.modules(self.symbols, places)
+        if mapped:
+            changed |= self.symbols.update([*deployed, *mapped], self.facts.symbols())
+        self.places = Places(self.facts.compartments(), self.symbols.loaded)
+        self._frames = None
+        if changed or not self._loader_sites:
+            self._follow_loaders()
+        self._resolve_pending()
+
+    def _follow_loaders(self) -> None:
+        sites = self.loader.sites(self.symbols) if self.target.stops is not None else ()
+        for site in set(sites) - set(self._loader_sites):
+            self.breakpoints.hold(site)
+        for site in set(self._loader_sites) - set(sites):
+            self.breakpoints.release(site)
+        self._loader_sites = sites
+
+    def is_loader_site(self, address: int) -> bool:
+        """Does a loader announce its changes there?"""
+        return address in self._loader_sites
+
+    def _resolve_pending(self) -> None:
+        from cvmdbg.locations import resolve_pending
+
+        if self.target.stops is not None:
+            resolve_pending(self)
+
+    def changed(self) -> None:
+        """Registers or memory were set: forget what was derived from them."""
+        self._frames = None
+
+    def stopped(self, halt: Halt) -> None:
+        """The run has ended: select where it stands."""
+        self.halt = halt
+        self._thread = halt.stop.thread
+        self.selected_frame = 0
+        self.refresh()
+        self._remember_registers()
+
+    def _remember_registers(self) -> None:
+        """Keep the capability registers of the last two stops, for change marks."""
+        if self._thread < 0:
+            return
+        now = {
+            r.name: self.target.read_register(self._thread, r.name) for r in self.target.registers if r.kind != "vector"
+        }
+        self.registers_before.setdefault(self._thread, []).append(now)
+        del self.registers_before[self._thread][:-3]
+
+    # ---- selection ----
+
+    @property
+    def thread(self) -> int:
+        """The selected thread."""
+        return self._thread
+
+    def select_thread(self, number: int) -> None:
+        """Select a thread for panes and steps."""
+        if all(t.number != number for t in self.target.threads()):
+            raise UserError(f"there is no thread {number}")
+        self._thread, self.selected_frame, self._frames = number, 0, None
+
+    def threads(self) -> tuple[Thread, ...]:
+        """All threads."""
+        return self.target.threads()
+
+    def thread_info(self, number: int) -> Thread | None:
+        """One thread."""
+        return next((t for t in self.target.threads() if t.number == number), None)
+
+    def thread_name(self, number: int) -> str:
+        """``17/0``."""
+        found = self.thread_info(number)
+        return found.name if found is not None else ("·" if number < 0 else str(number))
+
+    def frames(self, limit: int = 64) -> list[Frame]:
+        """The selected thread's frames, innermost first."""
+        if self._thread < 0:
+            raise UserError("no thread has started yet")
+        if self._frames is None or (self._frames[0] < limit and len(self._frames[1]) == self._frames[0]):
+            unwinder = Unwinder(self.target, self.symbols, self.places, self.trace)
+            self._frames = (limit, unwinder.frames(self._thread, max(limit, 1)))
+        return self._frames[1][:limit]
+
+    def frame(self) -> Frame:
+        """The selected frame."""
+        frames = self.frames(max(64, self.selected_frame + 1))
+        return frames[min(self.selected_frame, len(frames) - 1)]
+
+    def cfa(self, frame: Frame) -> int | None:
+        """The CFA of a frame (it is known once its caller has been looked for)."""
+        if frame.cfa is None and self._thread >= 0:
+            self.frames(frame.number + 2)
+        return frame.cfa
+
+    def frame_register(self, frame: Frame, name: str) -> int | None:
+        """A register as a frame has it: 129 bits for capabilities; None when it is not known there."""
+        if frame.live:
+            return self.target.read_register(frame.thread, name)
+        if name in frame.known:
+            return frame.known[name]
+        special = {"cctlr", "ctpidr", "rctpidr", "rddc", "rcsp", "cid", "fpcr", "fpsr"}
+        return self.target.read_register(frame.thread, name) if name in special else None
+
+    # ---- looking ----
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes; a failure says what the address is."""
+        try:
+            return self.target.read(address, size)
+        except TargetError as error:
+            raise TargetError(self._explain_unreadable(address, str(error))) from None
+
+    def _explain_unreadable(self, address: int, message: str) -> str:
+        """A small number may have been an offset in a hybrid compartment: say how to name it."""
+        frame_base = self.frame().ddc_base if self._thread >= 0 else 0
+        if frame_base and address < 1 << 32:
+            badge = self.places.badge(frame_base + address)
+            if badge:
+                return f"{message}; in {badge} it is {frame_base + address:#x}: write {badge}:{address:x}"
+        return message
+
+    def scope(self) -> FrameScope:
+        """The selected frame as expressions see it."""
+        return FrameScope(self, self.frame())
+
+    def parse(self, text: str) -> Node:
+        """The tree of an expression, typedefs known."""
+        scope = self.scope()
+        return parse(text, scope.is_type)
+
+    def evaluate(self, text: str) -> Value:
+        """The value of an expression in the selected frame."""
+        scope = self.scope()
+        return evaluate(parse(text, scope.is_type), scope, text)
+
+    def history_value(self, name: str) -> Value:
+        """``$`` the last, ``$$`` the one before, ``$$n`` n back, ``$n`` the nth."""
+        if name.startswith("$"):
+            index = len(self.history) - 1 - (int(name[1:]) if name[1:] else 1)
+        else:
+            index = int(name) - 1 if name else len(self.history) - 1
+        if not 0 <= index < len(self.history):
+            raise UserError("no value has been printed yet" if not self.history else f"there is no value ${name}")
+        return self.history[index]
+
+    def remember(self, value: Value) -> int:
+        """Put a value into the history; its number."""
+        self.history.append(value)
+        return len(self.history)
+
+    def select_modules(self, where: str) -> list[Loaded]:
+        """Modules by compartment (badge or name) or module name; UserError when there is none."""
+        compartment = self.places.named(where)
+        found = self.symbols.select(compartment.badge if compartment is not None else where)
+        if not found:
+            names = ", ".join(sorted({e.module.name for e in self.symbols.loaded}))
+            raise UserError(f"no compartment or module is called {where}; modules: {names}")
+        return found
+
+    def no_symbol(self, name: str) -> str:
+        """The sentence for a name that nothing has."""
+        names = ", ".join(sorted({e.module.name for e in self.symbols.loaded})) or "nothing loaded"
+        return f"no symbol {name!r} in {names}"
+
+    def links(self, thread: int) -> list[Link]:
+        """Open crossings of a thread."""
+        return self.trace.open_links(thread)
+
+    def is_waiting(self, number: int) -> bool:
+        """Does a thread wait?"""
+        found = self.thread_info(number)
+        return found is not None and found.state is ThreadState.WAITING
+
+    def pc(self, thread: int) -> int:
+        """The absolute pc of a thread."""
+        return self.target.read_register(thread, "pc") & VALUE
+
+    @property
+    def ended(self) -> bool:
+        """Has the guest ended?"""
+        return self.target.stop.reason(StopKind.EXIT) is not None

@@ -1,0 +1,311 @@
+"""The session: what a face of the debugger (the screen, batch mode) holds. One thread owns it, the worker.
+
+    line ──▶ execute ──▶ Result             runs to its end, calling ``pause`` between slices of about 20 ms
+    line ──▶ steps   ──▶ Progress* Result   the same as a generator: the owner does other work between slices
+    interrupt()                             from any thread: stops the guest or cancels what is busy
+
+The methods that return rows are snapshots: frozen values that may go to another thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cvmdbg.analysis import panes
+from cvmdbg.analysis.code import code
+from cvmdbg.analysis.console import Console
+from cvmdbg.analysis.explain import explain
+from cvmdbg.analysis.inspect import inspect
+from cvmdbg.analysis.past import Past
+from cvmdbg.analysis.registers import grant_lines, register_rows
+from cvmdbg.commands import build_table
+from cvmdbg.commands.completion import candidates
+from cvmdbg.commands.look import Format
+from cvmdbg.commands.needs import missing
+from cvmdbg.commands.table import Command, Progress, Result, Steps, Table
+from cvmdbg.debugger import Debugger
+from cvmdbg.guests.guest import Compartment, Module, Symbol
+from cvmdbg.rows import (
+    BreakpointRow,
+    Candidate,
+    Code,
+    DisplayRow,
+    Explanation,
+    FrameRow,
+    Inspection,
+    LocalRow,
+    MapRow,
+    MemoryRow,
+    ModuleRow,
+    OutputRow,
+    RegisterRow,
+    Status,
+    SummaryRow,
+    ThreadRow,
+    TraceRow,
+)
+from cvmdbg.running import Runner
+from cvmdbg.settings import Settings
+from cvmdbg.target import Target, UserError
+
+
+class Facts(Protocol):
+    """What the debugger asks of a guest: facts for the map and for symbols. Guest satisfies it."""
+
+    @property
+    def name(self) -> str: ...
+    def compartments(self) -> tuple[Compartment, ...]: ...
+    def modules(self) -> tuple[Module, ...]: ...
+    def symbols(self) -> tuple[Symbol, ...]: ...
+    def file(self, path: str) -> bytes | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A deployed guest: target and facts; its recorded past and the way into its standard input if it has them."""
+
+    target: Target
+    facts: Facts
+    past: Past | None = None
+    feed: Callable[[bytes | None], None] | None = None
+
+
+class Launch(Protocol):
+    """How to make the guest anew: ``start`` deploys it and returns it standing at tick 0."""
+
+    @property
+    def title(self) -> str:
+        """What the status row calls it."""
+
+    @property
+    def kind(self) -> str:
+        """``emulator``, ``remote`` …"""
+
+    def start(self, arguments: Sequence[str] | None) -> Started:
+        """Deploy. ``arguments`` replace those of the guest's configuration; None keeps them."""
+
+
+class Session:
+    """Everything a face needs. ``pause`` is called between slices of ``execute``.
+
+    ``ask_input`` is asked for bytes when the guest waits for standard input (None: the end); without it the run stops
+    there, and ``send_input`` then ``continue`` go on.
+    """
+
+    def __init__(self, launch: Launch, settings: Settings | None = None) -> None:
+        self.launch = launch
+        self.settings = settings or Settings()
+        self.pause: Callable[[Progress], None] = _no_pause
+        self.table: Table = build_table()
+        self.console = Console()
+        self.debugger: Debugger | None = None
+        self.arguments: tuple[str, ...] | None = None
+        self._cancel = threading.Event()
+        self._last = ""
+        self.depth = 0
+        self.listed: tuple[str, int] | None = None
+        self.last_examine = Format()
+        self.next_examine = 0
+        self._feed: Callable[[bytes | None], None] | None = None
+        self.startup: tuple[str, ...] = ()
+        self.ask_input: Callable[[], bytes | None] | None = None
+
+    # ---- life ----
+
+    def connect(self, arguments: Sequence[str] | None = None) -> None:
+        """Deploy the guest (again): it stands at tick 0. Breakpoints and settings are kept."""
+        if arguments is not None:
+            self.arguments = tuple(arguments)
+        old = self.debugger
+        if old is not None:
+            old.target.close()
+        started = self.launch.start(self.arguments)
+        self.debugger = Debugger(started.target, started.facts, self.console, self._cancel, self.settings)
+        self.debugger.past = started.past
+        self._feed = started.feed
+        if old is not None:
+            self.debugger.take_over(old)
+        self.debugger.drain()
+
+    def close(self) -> None:
+        """Let the target go."""
+        if self.debugger is not None:
+            self.debugger.target.close()
+            self.debugger = None
+
+    def interrupt(self) -> None:
+        """Stop the guest, or cancel what is busy. Safe from any thread."""
+        self._cancel.set()
+        if self.debugger is not None:
+            self.debugger.target.interrupt()
+
+    def send_input(self, content: bytes | None) -> None:
+        """Bytes for the guest's standard input; None is its end."""
+        if self.live and self._feed is None:
+            raise UserError("this guest's standard input is not ours to fill")
+        assert self._feed is not None
+        self._feed(content)
+
+    @property
+    def live(self) -> Debugger:
+        """The debugger, or UserError when no guest is there."""
+        if self.debugger is None:
+            raise UserError("no guest is loaded; start with: cvmdbg run PATH")
+        return self.debugger
+
+    @property
+    def runner(self) -> Runner:
+        """What runs the guest."""
+        return Runner(self.live, self._feed_more if self.ask_input is not None else None)
+
+    def _feed_more(self) -> bool:
+        """Give the waiting guest more input, if there is a way to."""
+        if self.ask_input is None or self._feed is None:
+            return False
+        self._feed(self.ask_input())
+        return True
+
+    # ---- commands ----
+
+    def execute(self, line: str) -> Result:
+        """Carry out a line to its end. UserError and TargetError say what went wrong."""
+        steps = self.steps(line)
+        while True:
+            try:
+                self.pause(next(steps))
+            except StopIteration as end:
+                result = end.value
+                assert isinstance(result, Result)
+                return result
+
+    @property
+    def cancelled(self) -> bool:
+        """Was what is busy asked to stop?"""
+        return self._cancel.is_set()
+
+    def steps(self, line: str) -> Steps:
+        """The same in slices: yields after every slice of the guest's run, returns the Result."""
+        self._cancel.clear()
+        command, rest = self.resolve(line)
+        if command.name != "list":
+            self.listed = None
+        return (yield from self._carry_out(command, rest))
+
+    def nested(self, line: str) -> Steps:
+        """A command inside a command: a script's, a breakpoint's."""
+        command, rest = self.table.resolve(line)
+        return (yield from self._carry_out(command, rest))
+
+    def _carry_out(self, command: Command, rest: str) -> Steps:
+        reason = missing(self, command)
+        if reason is not None:
+            raise UserError(reason)
+        if command.run is None:
+            raise UserError(f"{command.name} is for the screen: it has nothing to print")
+        outcome = command.run(self, rest)
+        if isinstance(outcome, Result):
+            return outcome
+        return (yield from outcome)
+
+    def resolve(self, line: str) -> tuple[Command, str]:
+        """The command of a line; an empty line repeats the last repeatable one, as gdb does."""
+        text = line.strip() or self._last
+        command, rest = self.table.resolve(text)
+        self._last = text if command.repeats else ""
+        return command, rest
+
+    def why_not(self, command: Command) -> str | None:
+        """The one sentence why a command cannot be used now, or None: what greys keys and palette rows."""
+        return missing(self, command)
+
+    def complete(self, text: str) -> tuple[Candidate, ...]:
+        """What could stand in place of the last word of ``text``, best first, at most 50."""
+        return candidates(self, text)
+
+    # ---- snapshots ----
+
+    def status(self) -> Status:
+        """The status row."""
+        if self.debugger is None:
+            return Status(self.launch.title, self.launch.kind, "none", "no guest yet", "", None, "", None)
+        return panes.status(self.debugger, self.launch.title, self.launch.kind)
+
+    def map_rows(
+        self, unfolded: frozenset[str] = frozenset(), folded: frozenset[str] = frozenset()
+    ) -> tuple[MapRow, ...]:
+        """The compartments, outermost first, with their parts; the keys in the sets override the default folding."""
+        return panes.compartment_rows(self.live, unfolded, folded)
+
+    def grants(self, badge: str) -> tuple[str, ...]:
+        """What a compartment was given at entry (ca0 …), one line each."""
+        return grant_lines(self.live, badge)
+
+    def register_rows(self, kind: str = "capabilities") -> tuple[RegisterRow, ...]:
+        """``capabilities``, ``integer``, ``vector`` or ``system`` registers of the selected frame and thread."""
+        return register_rows(self.live, kind)
+
+    def code(self, address: int | None = None, before: int = 8, count: int = 32, view: str = "both") -> Code:
+        """``count`` rows around an address (default the selected frame's pc), ``before`` of them above it.
+
+        ``view``: ``asm``, ``both`` or ``source``.
+        """
+        return code(self.live, address, before, count, view)
+
+    def thread_rows(self) -> tuple[ThreadRow, ...]:
+        """All threads."""
+        return panes.thread_rows(self.live)
+
+    def frame_rows(self, limit: int = 64) -> tuple[FrameRow, ...]:
+        """The backtrace of the selected thread, innermost first."""
+        return panes.frame_rows(self.live, limit)
+
+    def local_rows(self) -> tuple[LocalRow, ...]:
+        """Arguments and locals of the selected frame; UserError says why there are none."""
+        return panes.local_rows(self.live)
+
+    def breakpoint_rows(self) -> tuple[BreakpointRow, ...]:
+        """Breakpoints, watchpoints and catchpoints."""
+        return panes.breakpoint_rows(self.live)
+
+    def memory_rows(self, address: int, count: int) -> tuple[MemoryRow, ...]:
+        """``count`` granules from the 16-aligned address at or below ``address``."""
+        return panes.memory_rows(self.live, address, count)
+
+    def module_rows(self) -> tuple[ModuleRow, ...]:
+        """ELF files in memory, those that the guest's loader mapped included."""
+        return panes.module_rows(self.live)
+
+    def trace_count(self) -> int:
+        """How many calls the trace holds."""
+        return len(self.live.trace)
+
+    def trace_rows(self, start: int = 0, count: int | None = None, only: str = "") -> tuple[TraceRow, ...]:
+        """Rows of the trace from index ``start``; ``only`` is a filter as the trace pane has it."""
+        return panes.trace_rows(self.live, start, count, only)
+
+    def summary_rows(self) -> tuple[SummaryRow, ...]:
+        """Counts and costs of the calls in the trace."""
+        return panes.summary_rows(self.live)
+
+    def output_rows(self, start: int = 0) -> tuple[OutputRow, ...]:
+        """Console lines from index ``start``. Safe from any thread; the last row may still grow."""
+        return self.console.rows(start)
+
+    def display_rows(self) -> tuple[DisplayRow, ...]:
+        """Expressions shown at every stop."""
+        return panes.display_rows(self.live)
+
+    def explain(self) -> Explanation:
+        """Why the guest stopped."""
+        return explain(self.live)
+
+    def inspect(self, expression: str) -> Inspection:
+        """Everything about a capability: an expression, a register name."""
+        return inspect(self.live, expression)
+
+
+def _no_pause(progress: Progress) -> None:
+    """Nothing to do between slices."""

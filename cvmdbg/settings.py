@@ -1,0 +1,76 @@
+"""What ``set`` changes: names, kinds, defaults, and the sentence for a value that does not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cvmdbg.target import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting: ``kind`` is bool, number, text, or the words that it may be, separated by bars."""
+
+    name: str
+    kind: str
+    default: str
+    about: str
+
+
+SETTINGS = (
+    Setting("trace exact", "bool", "on", "stop at each crossing to read its arguments while they are as they were"),
+    Setting("disassemble-next", "bool", "off", "show the next instruction at every stop, beside its source line"),
+    Setting("print elements", "number", "200", "how many bytes of a string or elements of an array are shown"),
+    Setting("explain", "auto|manual", "auto", "say why at once when the guest faults"),
+    Setting("scheduler-locking", "off|on", "off", "on: only the selected thread runs while it is stepped"),
+    Setting("directories", "text", "", "folders in which source files are looked for, separated by colons"),
+    Setting("glyphs", "auto|unicode|ascii", "auto", "which characters the panes are drawn with"),
+    Setting("console-colour", "bool", "off", "let colours that the guest prints through"),
+    Setting("confirm", "bool", "on", "ask before what loses something"),
+    Setting("listsize", "number", "10", "how many lines list shows"),
+    Setting("theme", "text", "cvm-dark", "colours of the screen"),
+    Setting("keymap", "text", "gdb", "the preset, or a file, that keys are read from"),
+)
+
+
+_SWITCH = {"on": "on", "1": "on", "yes": "on", "": "on", "off": "off", "0": "off", "no": "off"}
+
+
+@dataclass
+class Settings:
+    """The values of all settings, as text."""
+
+    values: dict[str, str] = field(default_factory=lambda: {s.name: s.default for s in SETTINGS})
+
+    def find(self, text: str) -> tuple[Setting, str] | None:
+        """The setting that a text begins with, and the rest of the text."""
+        for setting in sorted(SETTINGS, key=lambda s: -len(s.name)):
+            if text == setting.name or text.startswith(setting.name + " "):
+                return setting, text[len(setting.name) :].strip()
+        return None
+
+    def change(self, setting: Setting, value: str) -> None:
+        """Set a value; UserError says what would fit."""
+        if setting.kind == "bool":
+            value = {"on": "on", "1": "on", "yes": "on", "off": "off", "0": "off", "no": "off", "": "on"}.get(
+                value, "?"
+            )
+            if value == "?":
+                raise UserError(f"{setting.name} is on or off")
+        elif setting.kind == "number" and not value.isdigit():
+            raise UserError(f"{setting.name} is a number")
+        elif "|" in setting.kind and value not in setting.kind.split("|"):
+            raise UserError(f"{setting.name} is one of: {', '.join(setting.kind.split('|'))}")
+        self.values[setting.name] = value
+
+    def on(self, name: str) -> bool:
+        """Is a switch on?"""
+        return self.values[name] == "on"
+
+    def number(self, name: str) -> int:
+        """A number."""
+        return int(self.values[name])
+
+    def text(self, name: str) -> str:
+        """A text."""
+        return self.values[name]
