@@ -220,6 +220,14 @@ def test_what_cannot_be_loaded(tmp_path: Path, shape: Shape, sentence: str) -> N
     assert str(caught.value).startswith("lib.so: ") and sentence in str(caught.value)
 
 
+def test_a_link_to_a_configuration_leads_to_its_folder(tmp_path: Path) -> None:
+    opened(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "link").symlink_to(tmp_path / "cvm.yaml")
+    assert Intravisor(elsewhere / "link").modules()[0].name == "lib.so"
+
+
 def test_foreign_names_stay_in_their_sentence(tmp_path: Path) -> None:
     """Control characters and newlines of a file do not reach the terminal, long names are cut."""
     name = '"a\\n\\e[31m' + "x" * 100 + '"'

@@ -53,6 +53,7 @@ class Intravisor:
     arch = "morello"
 
     def __init__(self, path: Path, args: tuple[str, ...] = ()) -> None:
+        path = path.resolve()
         self._folder = Folder(path.parent)
         self._config = config.parse(self._folder.read(path.name), path.name)
         if args:
