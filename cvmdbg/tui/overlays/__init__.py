@@ -1,0 +1,1 @@
+"""Sheets that lie over the panes: inspector, explanation, help, one call whole."""

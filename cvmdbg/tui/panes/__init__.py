@@ -1,0 +1,1 @@
+"""One file per pane: how its rows are asked for and drawn."""
