@@ -127,6 +127,8 @@ void cpu_refresh(struct cpu *cpu) {
     cpu->link_seal = cctlr_get(cpu) & CCTLR_SBL ? (uint64_t)CAP_SEAL_TYPE_RB << 31 : 0;
     cpu->strict_alignment = !user && sctlr & SCTLR_A;
     cpu->translating = !user && sctlr & SCTLR_M;
+    cpu->caps_off = !user && caps_closed(cpu);
+    cpu->stale_code = true;
     cpu->sp_mask = user || sctlr & (cpu_el(cpu) ? SCTLR_SA : SCTLR_SA0) ? 15 : 0;
     bounds_cache(cpu, R_DDC);
     cpu_flush(cpu);

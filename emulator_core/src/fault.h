@@ -16,5 +16,6 @@ bool fault_deliver(struct cpu *);
 void exception_take(struct cpu *, unsigned target_el, uint32_t esr, uint64_t return_address);
 
 bool caps_enabled_at(struct cpu *, unsigned el);
+bool caps_closed(struct cpu *); /* would caps_enabled trap here? */
 
 #endif

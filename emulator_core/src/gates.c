@@ -30,8 +30,12 @@ static unsigned gate(struct cpu *cpu, unsigned cpacr, unsigned cptr, bool closed
     return closed_by_el3 ? EL3 : OPEN;
 }
 
+static unsigned caps_gate(struct cpu *cpu) { return gate(cpu, 18, 9, !(word(cpu, SYS_CPTR_EL3) >> 9 & 1)); }
+
+bool caps_closed(struct cpu *cpu) { return caps_gate(cpu) != OPEN; }
+
 bool caps_enabled(struct cpu *cpu) {
-    unsigned target = gate(cpu, 18, 9, !(word(cpu, SYS_CPTR_EL3) >> 9 & 1));
+    unsigned target = caps_gate(cpu);
     if (target == OPEN) return true;
     if (target == EL1 && el2_enabled(cpu) && hcr(cpu, HCR_TGE)) target = EL2;
     trap_to(cpu, target, ESR_CAPS);

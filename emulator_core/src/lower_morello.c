@@ -222,16 +222,21 @@ static bool lower_blr(struct slot *s, op_ref *op, struct insn in) {
     return in.c64 ? USE(blr_c_c64) : USE(blr_c_a64);
 }
 
+/* These work while capability instructions are trapped. */
+LOWERINGS(address) = {
+    {CLAUSE_ADR_C_I_C, lower_adr},
+    {CLAUSE_ADRP_C_I_C, lower_adrp},
+    {CLAUSE_ADRP_C_IP_C, lower_adrp},
+    {CLAUSE_ADRDP_C_ID_C, lower_adrp},
+    LOWERINGS_END,
+};
+
 LOWERINGS(morello) = {
     {CLAUSE_CPY_C_C_C, lower_cpy},
     {CLAUSE_ADD_C_CIS_C, lower_add_imm},
     {CLAUSE_SUB_C_CIS_C, lower_sub_imm},
     {CLAUSE_ADD_C_CRI_C, lower_add_register},
     {CLAUSE_SCVALUE_C_CR_C, lower_scvalue},
-    {CLAUSE_ADR_C_I_C, lower_adr},
-    {CLAUSE_ADRP_C_I_C, lower_adrp},
-    {CLAUSE_ADRP_C_IP_C, lower_adrp},
-    {CLAUSE_ADRDP_C_ID_C, lower_adrp},
     {CLAUSE_LDR_C_RUIB_C, lower_ldr_unsigned},
     {CLAUSE_STR_C_RUIB_C, lower_str_unsigned},
     {CLAUSE_LDUR_C_RI_C, lower_ldur},

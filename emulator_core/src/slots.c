@@ -11,14 +11,17 @@
 
 /* ---- lowering ------------------------------------------------------------------------------------------ */
 
-extern const struct lowering lowerings_branch[], lowerings_integer[], lowerings_memory[], lowerings_morello[];
+extern const struct lowering lowerings_branch[], lowerings_integer[], lowerings_memory[], lowerings_address[],
+    lowerings_morello[];
 static const struct lowering *const families[] = {lowerings_branch, lowerings_integer, lowerings_memory,
-                                                  lowerings_morello};
+                                                  lowerings_address, lowerings_morello};
 static lower_fn *lowerings[CLAUSE_COUNT];
+static bool uses_caps[CLAUSE_COUNT]; /* hot clauses that CPACR and CPTR may trap; cold ones ask themselves */
 
 __attribute__((constructor)) static void lowerings_collect(void) {
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
         for (const struct lowering *row = families[i]; row->lower; row++) lowerings[row->clause] = row->lower;
+    for (const struct lowering *row = lowerings_morello; row->lower; row++) uses_caps[row->clause] = true;
 }
 
 static void lower_cold(struct slot *s, op_ref *op, struct insn in, uint16_t clause) {
@@ -30,6 +33,8 @@ static op_ref lower(struct slot *s, struct insn in) {
     uint16_t clause = isa_clause(in.word);
     op_ref op;
     if (!lowerings[clause] || !lowerings[clause](s, &op, in)) lower_cold(s, &op, in, clause);
+    bool hot = op.step != step_cold && op.step != step_undefined;
+    if (in.caps_off && hot && uses_caps[clause]) op = (op_ref){fast_miss, step_caps_trap};
     return op;
 }
 
@@ -51,6 +56,7 @@ void code_decode_plain(struct cpu *cpu, struct code_page *page, unsigned index) 
         .start = page->va + 4 * page->first,
         .end = page->va + 4 * page->last,
         .c64 = page->c64,
+        .caps_off = page->caps_off,
     };
     slot_fill(page, index, lower(&page->slot[index], in));
 }
@@ -132,7 +138,7 @@ void code_drop_all(struct emu *emu) {
 struct code_key {
     uint64_t va, pa;
     uint16_t first, last;
-    bool c64;
+    bool c64, caps_off;
 };
 
 static uint16_t slots_below(uint64_t page, uint64_t limit, unsigned round) {
@@ -144,19 +150,24 @@ static uint16_t slots_below(uint64_t page, uint64_t limit, unsigned round) {
 /* What PCC lets be fetched of the page. */
 static struct code_key key_of(struct cpu *cpu, uint64_t va, uint64_t pa) {
     uint64_t page = va & PAGE_MASK;
-    return (struct code_key){page, pa & PAGE_MASK, slots_below(page, cpu->base[R_PCC], 3),
-                             slots_below(page, cpu->pcc_top, 0), cpu_c64(cpu)};
+    return (struct code_key){page,
+                             pa & PAGE_MASK,
+                             slots_below(page, cpu->base[R_PCC], 3),
+                             slots_below(page, cpu->pcc_top, 0),
+                             cpu_c64(cpu),
+                             cpu->caps_off};
 }
 
 static bool code_is(const struct code_page *p, const struct code_key *key) {
-    return p->pa == key->pa && p->va == key->va && p->c64 == key->c64 && p->first == key->first &&
-           p->last == key->last;
+    return p->pa == key->pa && p->va == key->va && p->c64 == key->c64 && p->caps_off == key->caps_off &&
+           p->first == key->first && p->last == key->last;
 }
 
 static struct code_page *code_make(struct cpu *cpu, const struct code_key *key) {
     struct emu *emu = cpu->emu;
     struct code_page *p = allocate(sizeof *p), **bucket = bucket_of(emu, key->pa);
-    p->va = key->va, p->pa = key->pa, p->first = key->first, p->last = key->last, p->c64 = key->c64;
+    p->va = key->va, p->pa = key->pa, p->first = key->first, p->last = key->last;
+    p->c64 = key->c64, p->caps_off = key->caps_off;
     code_reset(p, 0, PAGE_SLOTS);
     slot_fill(p, PAGE_SLOTS, (op_ref){fast_next_page, step_next_page});
     p->next = *bucket;
@@ -199,6 +210,7 @@ bool code_enter(struct cpu *cpu) {
     if (!va_check(cpu, va, 4, CAP_PERM_EXECUTE, EMU_FETCH)) return false;
     if (!translate(cpu, pc, 4, EMU_FETCH, &t)) return false;
     struct code_key key = key_of(cpu, pc, t.pa);
+    cpu->stale_code = false;
     cpu->page = code_find(cpu, &key);
     cpu->slot = &cpu->page->slot[pc >> 2 & (PAGE_SLOTS - 1)];
     cpu->T -= (int64_t)(cpu->slot - cpu->page->slot);
@@ -209,6 +221,23 @@ bool code_enter(struct cpu *cpu) {
 }
 
 /* ---- ops that are no instruction's own ----------------------------------------------------------------- */
+
+static void leave_for(struct cpu *cpu, uint64_t pc) {
+    cpu->T = (int64_t)tick_get(cpu);
+    cpu->slot = NULL;
+    cpu->lo[R_PCC] = pc;
+}
+
+/* To the next slot, through a new entry if the instruction changed what its page was decoded under. */
+static void go_on(struct cpu *cpu, const struct slot *next) {
+    cpu->slot = next;
+    if (cpu->stale_code) leave_for(cpu, slot_pc(cpu->page, next));
+}
+
+void step_caps_trap(struct cpu *cpu, const struct slot *s) {
+    (void)s;
+    caps_enabled(cpu);
+}
 
 void step_decode(struct cpu *cpu, const struct slot *s) {
     unsigned index = (unsigned)(s - cpu->page->slot);
@@ -234,7 +263,7 @@ void step_cold(struct cpu *cpu, const struct slot *s) {
     }
     switch (isa_exec[clause](cpu, cpu->word)) {
     case NEXT: /* fall through */
-    case TRAP: cpu->slot = s + 1; break;
+    case TRAP: go_on(cpu, s + 1); break;
     case BRANCH: cpu->T++; break;
     case FAULT: break;
     }
@@ -248,12 +277,6 @@ void step_undefined(struct cpu *cpu, const struct slot *s) {
 void step_breakpoint(struct cpu *cpu, const struct slot *s) {
     (void)s;
     stop_after(cpu, EMU_STOP_BREAKPOINT);
-}
-
-static void leave_for(struct cpu *cpu, uint64_t pc) {
-    cpu->T = (int64_t)tick_get(cpu);
-    cpu->slot = NULL;
-    cpu->lo[R_PCC] = pc;
 }
 
 void step_fetch(struct cpu *cpu, const struct slot *s) { leave_for(cpu, slot_pc(cpu->page, s)); }

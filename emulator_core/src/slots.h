@@ -70,7 +70,7 @@ struct code_page {
     step_fn *step[PAGE_SLOTS + 1];    /* unfused, whatever slot[].run is */
     uint64_t va, pa;
     uint16_t first, last; /* slots that PCC lets be fetched: first ≤ index < last */
-    bool c64;
+    bool c64, caps_off;
     struct code_page *next; /* in its bucket of emu.code */
 };
 
@@ -79,7 +79,7 @@ struct code_page {
 struct insn {
     uint32_t word;
     uint64_t pc, start, end; /* start, end: what may be fetched of its page */
-    bool c64;
+    bool c64, caps_off;
 };
 typedef struct {
     op_fn *run;
