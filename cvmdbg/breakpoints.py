@@ -48,6 +48,12 @@ class Breakpoint:
     format: str = ""
 
     @property
+    def named(self) -> bool:
+        """Does a symbol or line give its sites, so that they follow the modules?"""
+        fixed = self.spec.startswith("*") or self.spec.isdigit()
+        return self.kind in ("breakpoint", "dprintf") and not fixed
+
+    @property
     def row(self) -> BreakpointRow:
         """As a row of the pane."""
         where = self.where if self.thread is None else f"{self.where} thread {self.thread}"
@@ -82,11 +88,15 @@ class Breakpoints:
     # ---- the target's side ----
 
     def attach(self, stops: Stops | None) -> None:
-        """Another target: nothing is set there yet."""
+        """Another target, where nothing is set yet. Places that were typed as names are resolved again."""
         self._stops = stops
         self._sites.clear()
         for breakpoint_ in self:
-            breakpoint_.watch = None
+            breakpoint_.watch, breakpoint_.hits = None, 0
+            if breakpoint_.named:
+                breakpoint_.sites = ()
+            if breakpoint_.enabled and stops is not None:
+                self._set(breakpoint_)
 
     @property
     def power(self) -> Stops:

@@ -73,9 +73,6 @@ class Debugger:
         self.halt: Halt | None = None
         self.seen: list[Seen] = []
         self.selected_frame = 0
-        self.next_display = 1
-        self.twins: dict[str, object] = {}
-        self.last_location = ""
         self.registers_before: dict[int, list[dict[str, int]]] = {}
         self._loader_sites: tuple[int, ...] = ()
         self._frames: tuple[int, list[Frame]] | None = None
@@ -89,18 +86,6 @@ class Debugger:
         if self.target.stops is not None:
             caught = any(b.event in ("syscall", "hostcall", "crossing") for b in self.breakpoints)
             self.target.stops.catch_crossings(caught or self.settings.on("trace exact"))
-
-    def take_over(self, old: Debugger) -> None:
-        """Keep what belongs to the session when the guest starts anew: breakpoints, displays, values."""
-        self.breakpoints, self.displays = old.breakpoints, old.displays
-        self.history, self.convenience = old.history, old.convenience
-        self.next_display = old.next_display
-        self.breakpoints.attach(self.target.stops)
-        for breakpoint_ in self.breakpoints:
-            breakpoint_.hits = 0
-        self._loader_sites = ()
-        self.follow_crossings()
-        self.refresh()
 
     # ---- what happened ----
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from elftools.common.exceptions import ELFError
+from elftools.common.exceptions import DWARFError, ELFError
+from elftools.construct import ConstructError
 from elftools.elf.elffile import ELFFile as Elf
 from elftools.elf.sections import SymbolTableSection
 
@@ -62,7 +63,7 @@ def careful(what: str, read: Callable[[], T]) -> T:
         raise
     except RecursionError:
         raise UserError(f"{what}: nested too deeply") from None
-    except (ELFError, ValueError, KeyError, IndexError, AttributeError, TypeError, AssertionError, OverflowError) as e:
+    except (ELFError, DWARFError, ConstructError, ValueError, KeyError, IndexError, AttributeError, TypeError, AssertionError, OverflowError) as e:
         raise UserError(f"{what}: broken ({type(e).__name__}: {str(e)[:80] or 'no detail'})") from None
     except (OSError, EOFError, MemoryError, UnicodeError, ArithmeticError, NotImplementedError) as e:
         raise UserError(f"{what}: broken ({type(e).__name__}: {str(e)[:80] or 'no detail'})") from None

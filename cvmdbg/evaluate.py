@@ -251,8 +251,10 @@ class _Evaluator:
             return self._pointer_arithmetic(node.operator, left, right)
         if left.floating or right.floating:
             return real(_real_result(node.operator, left.real, right.real), DOUBLE)
-        ctype = _common(left, right)
-        return integer(_result(node.operator, left, right), ctype, base=left.base or right.base)
+        number, ctype = _result(node.operator, left, right), _common(left, right)
+        if node.operator == "<<" and number.bit_length() > 8 * ctype.size - 1:
+            ctype = ULONG if number >> 63 else LONG  # a person who shifts wants the bits, as gdb gives them
+        return integer(number, ctype, base=left.base or right.base)
 
     def _assign(self, node: Binary) -> Value:
         right = self.value(node.right)

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from cvmdbg.target import UserError
 
-MAX_DEPTH = 200
+MAX_DEPTH = 40
 
 
 class ExpressionError(UserError):
@@ -143,7 +143,7 @@ _TOKEN = re.compile(
       (?P<place>(?:\d+|[A-Za-z_][\w.\-]*):(?!:)(?:[A-Za-z_]\w*|[0-9a-fA-F]+\b))
     | (?P<float>\d+\.\d+(?:[eE][+-]?\d+)?)
     | (?P<number>0[xX][0-9a-fA-F]+[uUlL]*|0[bB][01]+|\d[0-9a-zA-Z]*)
-    | (?P<scoped>'(?:[^'\\]|\\.)*'\s*::\s*[A-Za-z_][\w.]*)
+    | (?P<scoped>'(?:[^'\\]|\\.)*'\s*::\s*[A-Za-z_]\w*)
     | (?P<char>'(?:[^'\\]|\\[0-7]{1,3}|\\x[0-9a-fA-F]+|\\.)')
     | (?P<text>"(?:[^"\\]|\\.)*")
     | (?P<dollar>\$[A-Za-z_]\w*|\$\$\d*|\$\d*)

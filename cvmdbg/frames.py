@@ -12,6 +12,7 @@ frame knows these two bases.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -106,7 +107,7 @@ class Unwinder:
         mode = "c64" if state & C64 else "a64"
         ddc_base = ddc.base if control & DDCBO and mode == "a64" else 0
         pcc_base = pcc.base if control & PCCBO and mode == "a64" else 0
-        sp = csp.value + ddc_base & VALUE
+        sp = _stack_pointer(csp, ddc, ddc_base)
         pc = read(thread, "pc")
         known = {f"c{n}": read(thread, f"c{n}") for n in range(31)} | {"csp": csp.bits, "pcc": pcc.bits}
         known["ddc"] = ddc.bits
@@ -122,7 +123,7 @@ class Unwinder:
             return self._crossed(frame, links.pop())
         if caller is None:
             return None
-        returns = caller.restored.get(LR, frame.known.get("c30"))
+        returns = caller.restored.get(LR, frame.known.get("c30") if frame.live else None)
         if returns is None or not returns & VALUE:
             return self._crossed(frame, links.pop()) if links and links[-1].target == frame.badge else None
         return self._returned(frame, caller, returns)
@@ -216,7 +217,7 @@ class Unwinder:
             content = self.target.read(start, 4 * count) if count else b""
         except TargetError:
             return None
-        state = follow(int.from_bytes(content[i : i + 4], "little") for i in range(0, len(content), 4))
+        state = follow(struct.unpack(f"<{len(content) // 4}I", content))
         pointer = self._register(frame, FP)
         if state.fp is not None and pointer is not None:
             cfa = pointer + state.fp & VALUE
@@ -224,7 +225,19 @@ class Unwinder:
             cfa = frame.sp + state.sp & VALUE
         else:
             return None
+        if not frame.live and LR not in state.saved and state.fp is None:
+            return self._by_record(frame, pointer) or _Caller(cfa, {})
         return self._restored(cfa, state.saved)
+
+    def _by_record(self, frame: Frame, pointer: int | None) -> _Caller | None:
+        """A function that keeps no frame has called: x29 still points at the record of its caller, which is skipped."""
+        if pointer is None or not frame.known["c29"] & VALUE:
+            return None
+        width = 16 if frame.mode == "c64" else 8
+        before, returns = self._load(pointer, width), self._load(pointer + width, width)
+        if before is None or not returns:
+            return None
+        return _Caller(pointer + 2 * width & VALUE, {FP: before, LR: returns}, False)
 
     def _restored(self, cfa: int, saved: dict[int, SavedAt]) -> _Caller | None:
         caller = _Caller(cfa, {})
@@ -250,6 +263,13 @@ class Unwinder:
             return frame.sp
         bits = frame.known.get(f"c{number}")
         return None if bits is None else (bits & VALUE) + frame.ddc_base & VALUE
+
+
+def _stack_pointer(csp: Capability, ddc: Capability, ddc_base: int) -> int:
+    """The absolute SP. A number counts from DDC.base when it can be an offset in DDC; a trampoline that changes DDC
+    and SP in two steps holds an absolute one for a moment.
+    """
+    return csp.value if csp.tag or csp.value >= ddc.length else csp.value + ddc_base & VALUE
 
 
 def _kept(name: str) -> bool:

@@ -149,9 +149,7 @@ def one_address(debugger: Debugger, text: str, *, code: bool = False) -> int:
 def resolve_pending(debugger: Debugger) -> None:
     """Give sites to breakpoints whose module has come, and take them from those whose module has gone."""
     for breakpoint_ in debugger.breakpoints:
-        if breakpoint_.kind not in ("breakpoint", "dprintf") or breakpoint_.spec.startswith("*"):
-            continue
-        if breakpoint_.spec.isdigit():
+        if not breakpoint_.named:
             continue
         try:
             location = locate(debugger, breakpoint_.spec, inside=breakpoint_.inside)

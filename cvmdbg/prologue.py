@@ -11,7 +11,7 @@ pointer or saves and restores registers below the caller's SP matters:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 SP = 31
@@ -45,10 +45,10 @@ def _add_immediate(word: int) -> int:
     return (word >> 10 & 0xFFF) << (12 if word >> 22 & 1 else 0)
 
 
-def follow(words: Iterable[int]) -> FrameState:
-    """The state behind the last of the words."""
+def follow(words: Sequence[int]) -> FrameState:
+    """The state behind the last of the words. A local routine that the words call begins a frame of its own."""
     state = body = FrameState()
-    for word in words:
+    for word in words[_local_routine(words) :]:
         if _leaves(word):
             state = body
             continue
@@ -57,6 +57,14 @@ def follow(words: Iterable[int]) -> FrameState:
         if state.sp > before.sp or len(state.saved) > len(before.saved) or (before.fp is None and state.fp is not None):
             body = state
     return state
+
+
+def _local_routine(words: Sequence[int]) -> int:
+    """The last index that a BL among the words goes to, 0 when none stays inside."""
+    targets = (
+        index + _signed(word & 0x3FFFFFF, 26) for index, word in enumerate(words) if word & 0xFC000000 == 0x94000000
+    )
+    return max((target for target in targets if 0 < target <= len(words)), default=0)
 
 
 def _leaves(word: int) -> bool:

@@ -73,6 +73,10 @@ class Started:
     feed: Callable[[bytes | None], None] | None = None
 
 
+KEPT = ("breakpoints", "displays", "history", "convenience")
+"""What of a debugger belongs to the session and outlives a restart of the guest."""
+
+
 class Launch(Protocol):
     """How to make the guest anew: ``start`` deploys it and returns it standing at tick 0."""
 
@@ -123,11 +127,11 @@ class Session:
         if old is not None:
             old.target.close()
         started = self.launch.start(self.arguments)
-        self.debugger = Debugger(started.target, started.facts, self.console, self._cancel, self.settings)
-        self.debugger.past = started.past
+        kept = {} if old is None else {name: getattr(old, name) for name in KEPT}
+        self.debugger = Debugger(
+            started.target, started.facts, self.console, self._cancel, self.settings, past=started.past, **kept
+        )
         self._feed = started.feed
-        if old is not None:
-            self.debugger.take_over(old)
         self.debugger.drain()
 
     def close(self) -> None:

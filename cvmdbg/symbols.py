@@ -73,8 +73,10 @@ class Loaded:
 
     @property
     def bias(self) -> int:
-        """What is added to an address of the symbol file to make it absolute."""
-        return self.module.base - (self.symbols_from.image_base if self.symbols_from is not None else 0)
+        """What is added to an address of the symbol file to make it absolute: a twin is linked at another base."""
+        if self.twin is None or self.image is None:
+            return self.module.base
+        return self.module.base + self.image.image_base - self.twin.image_base
 
     def holds(self, address: int) -> bool:
         """Is an absolute address in this module?"""

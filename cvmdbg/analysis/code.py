@@ -44,7 +44,8 @@ def mode_at(debugger: Debugger, address: int) -> Mode:
     mode = debugger.symbols.mode_at(address)
     if mode in ("a64", "c64"):
         return "c64" if mode == "c64" else "a64"
-    if debugger.places.badge(address) == "M":
+    named = debugger.symbols.name_at(address)
+    if named is not None and named.module == "monitor":
         return "a64"
     return "c64" if debugger.frame().mode == "c64" else "a64"
 

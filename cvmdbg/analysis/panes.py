@@ -100,7 +100,7 @@ def thread_rows(debugger: Debugger) -> tuple[ThreadRow, ...]:
 
 def _thread_row(debugger: Debugger, thread: Thread) -> ThreadRow:
     pc = debugger.pc(thread.number)
-    ids = {name: hexa(value) for name, value in thread.ids.items()}
+    ids = {name: hexa(value) if name == "pthread" else str(value) for name, value in thread.ids.items()}
     sp = _stack_pointer(debugger, thread.number)
     room = stack_room(debugger, sp)
     note = "the stack is on the heap !" if room.startswith("heap") else ""
@@ -123,7 +123,7 @@ def _thread_state(debugger: Debugger, thread: Thread) -> str:
     if halt is not None and halt.stop.thread == thread.number and thread.state is ThreadState.RUNNING:
         if halt.number is not None:
             return f"break {halt.number}"
-        return {"fault": "fault", "waiting": "reads input"}.get(halt.kind, "stopped")
+        return {"fault": "fault", "waiting": "reads input", "exit": "ended"}.get(halt.kind, "stopped")
     if thread.state is ThreadState.WAITING:
         return thread.reason or "waits"
     return thread.reason if thread.state is ThreadState.EXITED and thread.reason else _STATES[thread.state]

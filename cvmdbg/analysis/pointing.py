@@ -18,9 +18,12 @@ def points_at(debugger: Debugger, bits: int, base: int = 0) -> tuple[str, str]:
 
 def _capability(debugger: Debugger, cap: Capability) -> tuple[str, str]:
     places, address = debugger.places, cap.value
-    badge = places.badge(address) or places.badge(cap.base)
+    badge = places.badge(address if cap.in_bounds else cap.base) or places.badge(address)
     if cap.length == 1 << 64:
         return badge, "the whole address space" if not debugger.symbols.name_at(address) else _name(debugger, address)
+    if cap.tag and not cap.in_bounds and not cap.sealed:
+        named = _name(debugger, cap.base)
+        return badge, f"out of its bounds, {named}" if named else "out of its bounds"
     named = _name(debugger, address)
     compartment = places.at(cap.base)
     whole = compartment is not None and (cap.base, cap.limit) in (

@@ -17,7 +17,7 @@ from cvmdbg.expressions import Cast, parse, parse_type
 from cvmdbg.forms import VALUE, capability_text, hexa
 from cvmdbg.locations import address_of, locate, one_address
 from cvmdbg.target import TargetError, UserError
-from cvmdbg.types_c import ULONG, Base, Struct, bare, definition, spelling
+from cvmdbg.types_c import ULONG, Array, Base, Struct, bare, definition, spelling
 from cvmdbg.values import Value, absolute, c_string, integer, number_in, show
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _printed(session: Session, value: Value, form: Format, expression: str) -> R
     if value.bits is not None:
         body["capability"] = capability_value(value.bits)
         opens = "inspector"
-    elif not isinstance(bare(value.type), Struct) and value.content and len(value.content) <= 8:
+    elif not isinstance(bare(value.type), Struct | Array) and value.content and len(value.content) <= 8:
         body["value"] = _plain(value)
         where = absolute(value, scope)
         if where != value.number & VALUE:
@@ -344,8 +344,7 @@ def display(session: Session, text: str) -> Result:
     if text.strip():
         form, expression = split_format(text, "display")
         debugger.parse(expression)
-        debugger.displays[debugger.next_display] = (form.letter, expression)
-        debugger.next_display += 1
+        debugger.displays[max(debugger.displays, default=0) + 1] = (form.letter, expression)
         rows = display_rows(debugger)[-1:]
     else:
         rows = display_rows(debugger)
