@@ -13,6 +13,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from cvmdbg.commands.table import Command
 from cvmdbg.rows import ThreadRow
 from cvmdbg.settings import SETTINGS
+from cvmdbg.tui.glyphs import harmless
 
 if TYPE_CHECKING:
     from cvmdbg.tui.app import CvmApp
@@ -43,7 +44,7 @@ class Everything(Provider):
     async def discover(self) -> Hits:
         """Before anything is typed: commands that make sense on the cursor first, then all."""
         for choice in self._ordered():
-            yield DiscoveryHit(_shown(choice), choice.act, choice.name, choice.about)
+            yield DiscoveryHit(_shown(choice), choice.act, choice.name)
 
     async def search(self, query: str) -> Hits:
         """Fuzzy."""
@@ -51,7 +52,7 @@ class Everything(Provider):
         for choice in self._ordered():
             score = matcher.match(choice.name)
             if score > 0:
-                yield Hit(score, _shown(choice), choice.act, choice.name, choice.about)
+                yield Hit(score, _shown(choice), choice.act, choice.name)
 
     def _ordered(self) -> list[Choice]:
         commands = list(self.cvm_app.session.table)
@@ -107,5 +108,6 @@ def _fits(pane: str, command: Command) -> bool:
 
 
 def _shown(choice: Choice) -> Text:
-    """Literal text: names never go through markup."""
-    return Text(choice.name, style="dim" if choice.grey else "")
+    """Literal text on two lines: Textual's own help line would go through markup."""
+    name = Text(harmless(choice.name), style="dim" if choice.grey else "bold")
+    return Text("\n").join((name, Text(harmless(choice.about), style="dim")))

@@ -88,9 +88,11 @@ class StatusRow(Row):
         status = self.status
         if status is None:
             return ((" cvmdbg", "strong"), (f"   {self.cvm_app.session.launch.title}   ", "fg"), ("◷ BUSY", "mark"))
-        parts = _parts(status, self.stopping)
         wide = [" cvmdbg", f"  {status.session} {status.target}   "] if cells >= 100 else [" cvmdbg", "   "]
         head: list[Span] = [(wide[0], "strong"), (wide[1], "fg")]
+        parts = _parts(status, self.stopping, brief=False)
+        if sum(width(text) for group in (head, *parts) for text, _ in group) > cells:
+            parts = _parts(status, self.stopping, brief=True)
         for group in parts:
             size = sum(width(text) for text, _ in (*head, *group))
             if size > cells:
@@ -99,7 +101,8 @@ class StatusRow(Row):
         return tuple(head)
 
 
-def _parts(status: Status, stopping: bool) -> list[list[Span]]:
+def _parts(status: Status, stopping: bool, brief: bool) -> list[list[Span]]:
+    """The groups behind the name; ``brief`` names where it came from by badge only."""
     word, role = STATES.get(status.state, (status.state.upper(), "fg"))
     if status.state == "exit" and status.exit_status is not None:
         word = f"{word} {status.exit_status}"
@@ -110,7 +113,8 @@ def _parts(status: Status, stopping: bool) -> list[list[Span]]:
     if status.place:
         place: list[Span] = [("  ", "fg"), (status.place, f"badge:{status.place.split(' ')[0]}")]
         if status.entered:
-            place += [(" ← ", "dim"), (status.entered, f"badge:{status.entered.split(' ')[0]}")]
+            badge = status.entered.split(" ")[0]
+            place += [(" ← ", "dim"), (badge if brief else status.entered, f"badge:{badge}")]
         parts.append(place)
     if status.thread:
         parts.append([("    thread ", "dim"), (status.thread.removeprefix("thread "), "fg")])

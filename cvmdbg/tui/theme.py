@@ -72,7 +72,7 @@ LIGHT = Colours(
     good="#2b7a2f",
     symbol="#1a5fb4",
     mnemonic="#8e24aa",
-    line="#dfe8fa",
+    line="#e6eefc",
     rule="#c3c9d2",
 )
 CONTRAST = Colours(
@@ -208,14 +208,14 @@ class Palette:
         if self.colours.plain:
             return _plain_style(role, ground)
         colours = self.colours
-        behind = colours.line if ground == "line" else colours.bg
+        behind = colours.line if ground.endswith("line") else colours.bg
         reverse = role.startswith("reverse:")
         name = role.removeprefix("reverse:")
         bold = name in ("strong", "title", "focus", "mark", "fault")
         front = self._front(name)
-        if ground == "stale":
+        if ground.startswith("stale"):
             front, bold = colours.dim, False
-        if name == "dim" and ground == "line" and colours.dim_on_line:
+        if front == colours.dim and ground.endswith("line") and colours.dim_on_line:
             front = colours.dim_on_line
         if reverse or name == "focus":
             return Style(color=behind, bgcolor=front, bold=bold)
@@ -243,11 +243,7 @@ def _plain_style(role: str, ground: str) -> Style:
     """Without colours: bold, dim, reverse, underline."""
     name = role.removeprefix("reverse:")
     bold = name in ("strong", "title", "focus", "mark", "fault", "heavy") or name.startswith("badge:")
-    dim = name in ("dim", "rule") or ground == "stale"
+    stale = ground.startswith("stale")
+    dim = name in ("dim", "rule") or stale
     reverse = role.startswith("reverse:") or name == "focus"
-    return Style(
-        bold=bold and ground != "stale",
-        dim=dim,
-        reverse=reverse or (ground == "line" and name == "cursor"),
-        underline=ground == "line",
-    )
+    return Style(bold=bold and not stale, dim=dim, reverse=reverse, underline=ground.endswith("line"))

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from textual.message import Message
@@ -45,6 +46,7 @@ class Worker:
         self._closing = False
         self._cancel = threading.Event()
         self._busy = False
+        self._serving = True
         self._told = 0.0
         self._thread = threading.Thread(target=self._main, name="session", daemon=True)
 
@@ -54,6 +56,12 @@ class Worker:
     def busy(self) -> bool:
         """Is a line being carried out, or one waiting?"""
         return self._busy or bool(self._lines)
+
+    @property
+    def quiet(self) -> bool:
+        """Is nothing being done and nothing waiting?"""
+        waiting = self._lines or self._looks or self._asides or self._text is not None
+        return not (self._serving or waiting)
 
     def start(self) -> None:
         """Begin: deploy the guest when the session has none, then wait for lines."""
@@ -144,7 +152,9 @@ class Worker:
     def _serve(self) -> None:
         with self._wake:
             while not (self._lines or self._looks or self._asides or self._text is not None or self._closing):
+                self._serving = False
                 self._wake.wait()
+            self._serving = True
             line = self._lines.popleft() if self._lines else None
             self._busy = line is not None
         if line is not None:
@@ -207,7 +217,7 @@ class Worker:
             self._told = now
             wanted = {pane: look for pane, look in self._wanted.items() if pane in self._live}
             live = {pane: (look, answer(look, self._session)) for pane, look in wanted.items()}
-            self._post(Ticking(self._session.status(), live))
+            self._post(Ticking(replace(self._session.status(), state="run", reason=progress.doing), live))
 
     def _take(self) -> None:
         """One snapshot of all that is visible."""

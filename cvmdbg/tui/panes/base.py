@@ -247,12 +247,11 @@ class Rows(Widget, can_focus=True):
         return self.top + y - self._header_rows()
 
     def _ground(self, y: int) -> str:
-        if self.stale:
-            return "stale"
         index = self._index(y)
         header = y < self._header_rows()
         lit = not header and self.count() and (self.marked(index) or (self.has_focus and index == self.cursor))
-        return "line" if lit and y not in self._detail_lines() else ""
+        line = "line" if lit and y not in self._detail_lines() else ""
+        return f"stale {line}".rstrip() if self.stale else line
 
     def marked(self, index: int) -> bool:
         """Is this the row of the pc, the selected thread …?"""

@@ -56,10 +56,10 @@ class Compartments(Rows):
 
     def draw(self, item: MapRow, cells: int) -> Line:
         """One compartment or part."""
-        name = self._labels(item, self._name_cells(cells))
         begin = hexa(item.address) if item.address is not None and item.size else "host memory"
         size = size_text(item.size) if item.size else ""
         end = hexa(item.address + item.size) if item.address is not None and item.size else ""
+        name = self._labels(item, self._name_cells(cells) - max(0, len(begin) - 10))
         to = right(end, 11) if cells >= HUGE else ""
         role = "fg" if item.depth == 0 else "dim" if item.kind == "gap" else "fg"
         return (

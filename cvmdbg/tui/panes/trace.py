@@ -59,6 +59,8 @@ class Trace(Rows):
 
     def take(self, content: Content) -> None:
         """A window of the calls, or all that pass the filter."""
+        if self.ready and (content.rows, content.start, content.total) == (self.items, self._start, self.total):
+            return
         self.total, self.whole = content.total, content.info
         self._start, self.items = content.start, content.rows
         self._lines.clear()

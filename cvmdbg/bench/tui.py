@@ -1,0 +1,170 @@
+"""Keys and paints, measured from outside: cvmdbg runs on a pseudo-terminal, the clock stops when the bytes arrive.
+
+key ──write──▶ pty ──▶ cvmdbg ──▶ pty ──read──▶ the cursor moves to a row below the status row
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import statistics
+import struct
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from cvmdbg.bench import Figure
+from cvmdbg.target import TargetError
+from emulator_core.assembler import assemble
+
+COLUMNS, ROWS = 120, 40
+LIMIT = 20.0
+"""Seconds after which a paint that does not come is an error."""
+MOVE = re.compile(rb"\x1b\[(\d+);(\d+)H")
+KEY_BUDGET, STEP_BUDGET, START_BUDGET, STOP_BUDGET = 50.0, 50.0, 1000.0, 83.0
+"""Milliseconds: key to paint at 95 %, step to paint at 95 %, start to first paint, Ctrl-C to stopped."""
+
+
+def measure(quick: bool = False) -> list[Figure]:
+    """All figures of the screen."""
+    rounds = 60 if quick else 300
+    figures = [_first_paint(3 if quick else 10)]
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "spin.elf"
+        program.write_bytes(spinning())
+        figures += _while_spinning(str(program), rounds)
+    return [*figures, *_steps(rounds // 2)]
+
+
+def _first_paint(rounds: int) -> Figure:
+    """Start of the program to the first paint of ``cvmdbg demo``."""
+    times = []
+    for _ in range(rounds):
+        with Terminal("demo") as terminal:
+            times.append(terminal.until(lambda seen: b"cvmdbg" in seen and b"Compartments" in seen))
+    return Figure("first paint of cvmdbg demo, median", statistics.median(times), "ms", START_BUDGET)
+
+
+def _while_spinning(program: str, rounds: int) -> list[Figure]:
+    """Keys while the guest runs for ever, then Ctrl-C."""
+    with Terminal("run", program) as terminal:
+        terminal.until(lambda seen: b"STOP" in seen)
+        terminal.rest(0.5)
+        terminal.press(b"c")
+        terminal.until(lambda seen: b"RUN" in seen)
+        terminal.press(b"\t")
+        terminal.rest(0.5)
+        times = []
+        for index in range(rounds):
+            terminal.press(b"j" if index // 10 % 2 == 0 else b"k")
+            times.append(terminal.until(_below_status))
+            terminal.rest(0.013 + 0.0007 * (index % 37))
+        terminal.press(b"\x03")
+        stopped = terminal.until(lambda seen: b"STOP" in seen)
+    return [
+        *_three("key to paint while a guest spins", times, KEY_BUDGET),
+        Figure("Ctrl-C to stopped", stopped, "ms", STOP_BUDGET),
+    ]
+
+
+def _steps(rounds: int) -> list[Figure]:
+    """One instruction of the demo, to the paint of Code's current line."""
+    with Terminal("demo") as terminal:
+        terminal.until(lambda seen: b"STOP" in seen)
+        terminal.rest(0.5)
+        times = []
+        for _ in range(rounds):
+            terminal.press(b"i")
+            times.append(terminal.until(lambda seen: "▶".encode() in seen))
+            terminal.rest(0.05)
+    return _three("step to paint", times, STEP_BUDGET)
+
+
+def _three(name: str, times: list[float], budget: float) -> list[Figure]:
+    """Median, 95 % and 99 %."""
+    cuts = statistics.quantiles(times, n=100, method="inclusive")
+    return [
+        Figure(f"{name}, median", statistics.median(times), "ms"),
+        Figure(f"{name}, 95 %", cuts[94], "ms", budget),
+        Figure(f"{name}, 99 %", cuts[98], "ms"),
+    ]
+
+
+def _below_status(seen: bytes) -> bool:
+    """Was something painted in the panes (not only in the status row, which counts ticks)?"""
+    return any(1 < int(row) < ROWS for row, _ in MOVE.findall(seen))
+
+
+class Terminal:
+    """A cvmdbg on a pseudo-terminal of 120 by 40; used with ``with``."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._arguments = arguments
+        self._since = 0.0
+        self._seen = b""
+
+    def __enter__(self) -> Terminal:
+        self._since = time.perf_counter()
+        self._pid, self._fd = pty.fork()
+        if self._pid == 0:
+            _become(self._arguments)
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        os.close(self._fd)
+
+    def press(self, key: bytes) -> None:
+        """Send a key; the clock starts."""
+        self._seen = b""
+        self._since = time.perf_counter()
+        os.write(self._fd, key)
+
+    def until(self, painted: Callable[[bytes], bool]) -> float:
+        """Milliseconds from the clock's start until what was written since then fulfils a condition."""
+        for _ in self._pieces(LIMIT):
+            if painted(self._seen):
+                return 1000 * (time.perf_counter() - self._since)
+        raise TargetError(f"no paint within {LIMIT:.0f} s; the last bytes were {self._seen[-200:]!r}")
+
+    def rest(self, seconds: float) -> None:
+        """Read what comes for a while."""
+        for _ in self._pieces(seconds):
+            pass
+
+    def _pieces(self, seconds: float) -> Iterator[None]:
+        end = time.perf_counter() + seconds
+        while (left := end - time.perf_counter()) > 0:
+            ready, _, _ = select.select([self._fd], [], [], left)
+            if ready:
+                with contextlib.suppress(OSError):  # EIO: the other side is gone, the caller's limit tells
+                    self._seen += os.read(self._fd, 1 << 16)
+            yield
+
+
+def _become(arguments: tuple[str, ...]) -> None:
+    """In the child: be cvmdbg on this terminal, at its size from the first moment."""
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    surroundings = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
+    surroundings |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONUTF8": "1", "LC_ALL": "C.UTF-8"}
+    os.execve(sys.executable, [sys.executable, "-m", "cvmdbg.cli", *arguments], surroundings)
+
+
+def spinning() -> bytes:
+    """An ELF file for the bare machine that counts for ever: one segment, ``add`` and a branch back to it."""
+    words = (assemble("add x0, x0, #1", 0x1000), assemble("b 0x1000", 0x1004))
+    code = b"".join(word.to_bytes(4, "little") for word in words)
+    offset, address = 0x78, 0x1000
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 2, 183, 1, address, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, offset, address, address, len(code), len(code), 8)
+    return header + segment + code
