@@ -100,6 +100,9 @@ bool mem_load(struct cpu *, struct va, unsigned size, uint64_t *out, unsigned fl
 bool mem_store(struct cpu *, struct va, unsigned size, uint64_t value, unsigned flags);
 bool mem_load_pair(struct cpu *, struct va, unsigned size, uint64_t out[2], unsigned flags);
 bool mem_store_pair(struct cpu *, struct va, unsigned size, const uint64_t in[2], unsigned flags);
+/* V registers: up to 64 bytes in one access, of elements that SCTLR.A wants aligned. */
+bool mem_load_bytes(struct cpu *, struct va, unsigned size, unsigned element, void *out);
+bool mem_store_bytes(struct cpu *, struct va, unsigned size, unsigned element, const void *in);
 bool mem_load_cap(struct cpu *, struct va, struct cap *out, unsigned flags);
 bool mem_store_cap(struct cpu *, struct va, struct cap value, unsigned flags);
 bool mem_load_cap_pair(struct cpu *, struct va, struct cap out[2], unsigned flags);
