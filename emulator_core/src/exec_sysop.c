@@ -1,6 +1,7 @@
 /* SYS: maintenance of caches and TLBs, zeroing of a line, address translation. */
 #include "access.h"
 #include "exec.h"
+#include "stage1.h"
 
 #include <stdlib.h>
 
@@ -68,18 +69,43 @@ static enum outcome flush(struct cpu *cpu, uint32_t word) {
     return NEXT;
 }
 
-enum { PAR_FAILED = 1, PAR_RES1 = 1 << 11, PAR_SHAREABLE = 3 << 7 };
+/* ---- address translation ------------------------------------------------------------------------------ */
 
-/* AT: the result, or why there is none, is in PAR_EL1. */
+/* The EL whose access AT asks about, by op1 and op2: S1E1, S1E0 · S1E2, S12E1, S12E0 · S1E3. There is no
+ * stage 2. */
+static unsigned asked_el(uint32_t word) {
+    unsigned op1 = field(word, 16, 3), op2 = field(word, 5, 3);
+    if (op1 == 6) return EL3;
+    if (op1 == 4) return op2 < 4 ? EL2 : op2 < 6 ? EL1 : EL0;
+    return op2 < 2 ? EL1 : EL0;
+}
+
+enum { OUTER_SHAREABLE = 2, STATUS_PERMISSION_LEVEL_0 = 0x0c };
+
+/*    63   56 55 48 47        12 11 10    8  7 6         1 0
+ *   | memory |     | pa 47..12 | 1 |   | SH | status      | F |   PAR_EL1: F says that there is only a status
+ */
+static uint64_t par_of(uint64_t pa, uint8_t memory, uint8_t shareable) {
+    return (uint64_t)memory << 56 | (pa & PAGE_MASK & (((uint64_t)1 << 48) - 1)) | 1 << 11 | shareable << 7;
+}
+
+static uint64_t par_failed(uint32_t status) { return 1 << 11 | status << 1 | 1; }
+
 static enum outcome translate_address(struct cpu *cpu, uint32_t word) {
-    struct translation where;
-    bool write = field(word, 5, 1);
-    if (translate(cpu, x_get(cpu, field(word, 0, 5)), 1, write ? EMU_WRITE : EMU_READ, &where)) {
-        cpu->sys.word[SYS_PAR_EL1] = (where.pa & PAGE_MASK) | PAR_RES1 | PAR_SHAREABLE;
+    static const uint16_t sctlr[] = {SYS_SCTLR_EL1, SYS_SCTLR_EL1, SYS_SCTLR_EL2, SYS_SCTLR_EL3};
+    uint64_t va = x_get(cpu, field(word, 0, 5)), *par = &cpu->sys.word[SYS_PAR_EL1];
+    unsigned el = asked_el(word), needed = field(word, 5, 1) ? EMU_PROT_W : EMU_PROT_R;
+    if (!(cpu->sys.word[sctlr[el]] & 1)) {
+        *par = par_of(va, 0, OUTER_SHAREABLE);
         return NEXT;
     }
-    cpu->faulted = false;
-    cpu->sys.word[SYS_PAR_EL1] = PAR_FAILED | PAR_RES1 | (cpu->fault.esr & 0x3f) << 1;
+    struct walk walk = stage1_walk(cpu, va, el);
+    if (walk.fault != WALK_OK)
+        *par = par_failed(walk_status(&walk));
+    else if (!(walk.prot & needed))
+        *par = par_failed(STATUS_PERMISSION_LEVEL_0 | walk.level);
+    else
+        *par = par_of(walk.pa, walk.memory, walk.memory < 0x10 ? OUTER_SHAREABLE : walk.shareable);
     return NEXT;
 }
 

@@ -167,6 +167,12 @@ static unsigned reach(const struct half *h, unsigned level) {
     return (3 - level) * (h->granule - 3) + h->granule;
 }
 
+/* The byte of MAIR that a descriptor picks. */
+static uint8_t memory_of(struct cpu *cpu, uint64_t d, unsigned el) {
+    static const uint16_t mair[] = {SYS_MAIR_EL1, SYS_MAIR_EL1, SYS_MAIR_EL2, SYS_MAIR_EL3};
+    return (uint8_t)(cpu->sys.word[mair[el]] >> 8 * (d >> 2 & 7));
+}
+
 static struct walk leaf(struct cpu *cpu, const struct half *h, uint64_t d, uint64_t va, unsigned level,
                         const struct limits *l, unsigned el) {
     unsigned low = reach(h, level), first_block = h->granule == 12 ? 1 : 2;
@@ -177,6 +183,8 @@ static struct walk leaf(struct cpu *cpu, const struct half *h, uint64_t d, uint6
         .level = level,
         .pa = field_of(d, 47, low) | field_of(va, low - 1, 0),
         .prot = h->one_privilege ? prot_high(h, d, l) : prot_low(cpu, h, d, l, el),
+        .memory = memory_of(cpu, d, el),
+        .shareable = (uint8_t)bits(d, 8, 2),
         .tags = tags_of(h, d),
     };
 }

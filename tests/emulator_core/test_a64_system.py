@@ -214,6 +214,60 @@ def test_el0_may_not_touch_the_tlb() -> None:
     assert _kind(Board(), sys(*TLBI_VMALLE1)) is FaultKind.UNDEFINED
 
 
+# ---- address translation ----------------------------------------------------------------------------------
+
+AT_S1E1R, AT_S1E1W, AT_S1E0R = (0, 7, 8, 0), (0, 7, 8, 1), (0, 7, 8, 2)
+GIB, OFFSET = 1 << 30, 0x1234
+BLOCK, ACCESSED, INNER_SHAREABLE, EL0_TOO, READ_ONLY = 1, 1 << 10, 3 << 8, 1 << 6, 1 << 7
+RES1, WRITE_BACK = 1 << 11, 0xFF
+
+
+def _translating(descriptor: int) -> Metal:
+    """EL1&0's stage 1 is on: 39-bit addresses, 4 KiB granule, one descriptor of a 1 GiB block."""
+    board = Metal()
+    board.machine.write(MEMORY, descriptor.to_bytes(8, "little"))
+    for name, value in {"TTBR0_EL1": MEMORY, "TCR_EL1": 25, "MAIR_EL1": WRITE_BACK, "SCTLR_EL1": 0x30D50839}.items():
+        board.sysreg(name, value)
+    board[3] = OFFSET
+    return board
+
+
+def _par(board: Metal, at: tuple[int, int, int, int]) -> int:
+    assert board.run(sys(*at, rt=3)).kind is StopKind.BUDGET
+    return board.sysreg("PAR_EL1")
+
+
+def test_translation_off_is_flat() -> None:
+    board = Metal()
+    board[3] = 0x5432_1234
+    assert _par(board, AT_S1E1R) == 0x5432_1000 | RES1 | 2 << 7
+
+
+def test_translation_of_a_block() -> None:
+    board = _translating(GIB | BLOCK | ACCESSED | INNER_SHAREABLE)
+    assert _par(board, AT_S1E1R) == WRITE_BACK << 56 | GIB | 0x1000 | RES1 | 3 << 7
+
+
+@pytest.mark.parametrize(
+    ("attributes", "at", "status"),
+    [
+        (ACCESSED, AT_S1E0R, 0x0D),
+        (ACCESSED | READ_ONLY, AT_S1E1W, 0x0D),
+        (0, AT_S1E1R, 0x09),
+        (-1, AT_S1E1R, 0x05),
+    ],
+    ids=["EL0", "read-only", "access flag", "no descriptor"],
+)
+def test_why_there_is_no_translation(attributes: int, at: tuple[int, int, int, int], status: int) -> None:
+    board = _translating(0 if attributes < 0 else GIB | BLOCK | attributes)
+    assert _par(board, at) == RES1 | status << 1 | 1
+
+
+def test_el0_has_the_block_that_it_may_read() -> None:
+    board = _translating(GIB | BLOCK | ACCESSED | EL0_TOO)
+    assert _par(board, AT_S1E0R) & 1 == 0
+
+
 # ---- traps and hints --------------------------------------------------------------------------------------
 
 
