@@ -41,6 +41,9 @@ static struct cpu *cpu_new(struct emu *emu, int id, enum emu_mode mode) {
     cpu->id = id;
     cpu->mode = mode;
     cpu->cv = bit(R_DDC) | bit(R_PCC) | FLAGS_NIBBLE;
+#ifdef CVMDBG_STEP_ONLY
+    cpu->stepping = true; /* the fast engine's jumps need an optimised build */
+#endif
     return cpu;
 }
 
@@ -222,7 +225,7 @@ void cpu_load(struct cpu *cpu, const struct thread_state *in) {
 /* ---- running ------------------------------------------------------------------------------------------- */
 
 /* A page has this many ticks at most between two looks at the budget, and then some. */
-enum { MARGIN = 2200, CODE_PAGES_KEPT = 4096 };
+enum { MARGIN = 2200 };
 
 static void other_monitors_open(struct emu *emu, const struct cpu *running) {
     for (int i = 0; i < emu->thread_count; i++)
@@ -232,7 +235,6 @@ static void other_monitors_open(struct emu *emu, const struct cpu *running) {
 static void run_begin(struct cpu *cpu, uint64_t max_ticks) {
     struct emu *emu = cpu->emu;
     int64_t now = (int64_t)emu->ticks;
-    if (emu->code_count > CODE_PAGES_KEPT) code_drop_all(emu);
     other_monitors_open(emu, cpu);
     cpu->T = now;
     cpu->slot = NULL;
@@ -279,7 +281,8 @@ static void run_some(struct cpu *cpu) {
         fast_run(cpu);
         return;
     }
-    while (step_one(cpu) && within_budget(cpu) && !attention(cpu) && step_enter(cpu)) {}
+    while (step_one(cpu) && within_budget(cpu) && !attention(cpu) && step_enter(cpu)) {
+    }
 }
 
 static void run_until_stopped(struct cpu *cpu) {
