@@ -88,7 +88,7 @@ EXEC(frintm_float_aarch64_instrs_float_arithmetic_round_frint) {
     return round_to_integral(cpu, word, FP_NEGATIVE, false);
 }
 EXEC(frintz_float_aarch64_instrs_float_arithmetic_round_frint) {
-    return round_to_integral(cpu, word, FP_ZERO, false);
+    return round_to_integral(cpu, word, FP_TOWARD_ZERO, false);
 }
 EXEC(frinta_float_aarch64_instrs_float_arithmetic_round_frint) {
     return round_to_integral(cpu, word, FP_TIE_AWAY, false);

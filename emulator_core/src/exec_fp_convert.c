@@ -40,8 +40,12 @@ EXEC(fcvtps_float_aarch64_instrs_float_convert_int) { return to_integer(cpu, wor
 EXEC(fcvtpu_float_aarch64_instrs_float_convert_int) { return to_integer(cpu, word, 0, true, FP_POSITIVE); }
 EXEC(fcvtms_float_aarch64_instrs_float_convert_int) { return to_integer(cpu, word, 0, false, FP_NEGATIVE); }
 EXEC(fcvtmu_float_aarch64_instrs_float_convert_int) { return to_integer(cpu, word, 0, true, FP_NEGATIVE); }
-EXEC(fcvtzs_float_int_aarch64_instrs_float_convert_int) { return to_integer(cpu, word, 0, false, FP_ZERO); }
-EXEC(fcvtzu_float_int_aarch64_instrs_float_convert_int) { return to_integer(cpu, word, 0, true, FP_ZERO); }
+EXEC(fcvtzs_float_int_aarch64_instrs_float_convert_int) {
+    return to_integer(cpu, word, 0, false, FP_TOWARD_ZERO);
+}
+EXEC(fcvtzu_float_int_aarch64_instrs_float_convert_int) {
+    return to_integer(cpu, word, 0, true, FP_TOWARD_ZERO);
+}
 EXEC(fcvtas_float_aarch64_instrs_float_convert_int) { return to_integer(cpu, word, 0, false, FP_TIE_AWAY); }
 EXEC(fcvtau_float_aarch64_instrs_float_convert_int) { return to_integer(cpu, word, 0, true, FP_TIE_AWAY); }
 EXEC(scvtf_float_int_aarch64_instrs_float_convert_int) { return from_integer(cpu, word, 0, false); }
@@ -63,7 +67,7 @@ static unsigned fraction_bits_of(uint32_t word) {
 
 static enum outcome to_fixed(struct cpu *cpu, uint32_t word, bool is_unsigned) {
     unsigned fbits = fraction_bits_of(word);
-    return fbits ? to_integer(cpu, word, fbits, is_unsigned, FP_ZERO) : undefined(cpu);
+    return fbits ? to_integer(cpu, word, fbits, is_unsigned, FP_TOWARD_ZERO) : undefined(cpu);
 }
 static enum outcome from_fixed(struct cpu *cpu, uint32_t word, bool is_unsigned) {
     unsigned fbits = fraction_bits_of(word);

@@ -18,8 +18,8 @@ static uint64_t fcvtps(struct lane *l, uint64_t n) { return to_integer(l, n, fal
 static uint64_t fcvtpu(struct lane *l, uint64_t n) { return to_integer(l, n, true, FP_POSITIVE); }
 static uint64_t fcvtms(struct lane *l, uint64_t n) { return to_integer(l, n, false, FP_NEGATIVE); }
 static uint64_t fcvtmu(struct lane *l, uint64_t n) { return to_integer(l, n, true, FP_NEGATIVE); }
-static uint64_t fcvtzs(struct lane *l, uint64_t n) { return to_integer(l, n, false, FP_ZERO); }
-static uint64_t fcvtzu(struct lane *l, uint64_t n) { return to_integer(l, n, true, FP_ZERO); }
+static uint64_t fcvtzs(struct lane *l, uint64_t n) { return to_integer(l, n, false, FP_TOWARD_ZERO); }
+static uint64_t fcvtzu(struct lane *l, uint64_t n) { return to_integer(l, n, true, FP_TOWARD_ZERO); }
 static uint64_t fcvtas(struct lane *l, uint64_t n) { return to_integer(l, n, false, FP_TIE_AWAY); }
 static uint64_t fcvtau(struct lane *l, uint64_t n) { return to_integer(l, n, true, FP_TIE_AWAY); }
 
@@ -223,7 +223,7 @@ static uint64_t integral(struct lane *l, uint64_t n, enum fp_rounding rounding, 
 static uint64_t frintn(struct lane *l, uint64_t n) { return integral(l, n, FP_TIE_EVEN, false); }
 static uint64_t frintp(struct lane *l, uint64_t n) { return integral(l, n, FP_POSITIVE, false); }
 static uint64_t frintm(struct lane *l, uint64_t n) { return integral(l, n, FP_NEGATIVE, false); }
-static uint64_t frintz(struct lane *l, uint64_t n) { return integral(l, n, FP_ZERO, false); }
+static uint64_t frintz(struct lane *l, uint64_t n) { return integral(l, n, FP_TOWARD_ZERO, false); }
 static uint64_t frinta(struct lane *l, uint64_t n) { return integral(l, n, FP_TIE_AWAY, false); }
 static uint64_t frinti(struct lane *l, uint64_t n) { return integral(l, n, fp_rounding_mode(&l->fp), false); }
 static uint64_t frintx(struct lane *l, uint64_t n) { return integral(l, n, fp_rounding_mode(&l->fp), true); }

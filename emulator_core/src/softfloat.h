@@ -33,7 +33,7 @@ struct fp_env {
 };
 
 /* The first four are FPCR.RMode's. */
-enum fp_rounding { FP_TIE_EVEN, FP_POSITIVE, FP_NEGATIVE, FP_ZERO, FP_TIE_AWAY, FP_ODD };
+enum fp_rounding { FP_TIE_EVEN, FP_POSITIVE, FP_NEGATIVE, FP_TOWARD_ZERO, FP_TIE_AWAY, FP_ODD };
 static inline enum fp_rounding fp_rounding_mode(const struct fp_env *env) {
     return (enum fp_rounding)(env->control >> FPCR_RMODE_LSB & 3);
 }

@@ -38,7 +38,7 @@ uint64_t fp_round_int(struct fp_env *env, unsigned n, uint64_t bits, enum fp_rou
     if (a.type == TYPE_INFINITY || a.exponent >= 0) return bits;
     struct whole w = whole_of(a.sign, a.exponent, a.mantissa, rounding);
     if (w.inexact && exact) env->flags |= FPSR_IXC;
-    return w.value ? round_to(env, n, a.sign, 0, w.value, FP_ZERO) : zero(n, a.sign);
+    return w.value ? round_to(env, n, a.sign, 0, w.value, FP_TOWARD_ZERO) : zero(n, a.sign);
 }
 
 /* SatQ of a sign and a magnitude. */
