@@ -4,16 +4,23 @@
 
 /* ---- tables: row (what), form, authority -> op --------------------------------------------------------- */
 
-enum form { IMM, PRE, POST, LSL, UXTW, SXTW, FORMS };
+enum form { IMM, PRE, POST, PLAIN, LSL, UXTW0, UXTW, SXTW0, SXTW, FORMS };
 enum via { DDC, DDCSP, CAP, CAPSP, VIAS };
 
 #define DECLARE_PAIR(VIA, name, ...)                                                                         \
     extern op_fn fast_##name##_imm_##VIA, fast_##name##_pre_##VIA, fast_##name##_post_##VIA;                 \
     extern step_fn step_##name##_imm_##VIA, step_##name##_pre_##VIA, step_##name##_post_##VIA;
+#define DECLARE_ONE(VIA, name, form)                                                                         \
+    extern op_fn fast_##name##_##form##_##VIA;                                                               \
+    extern step_fn step_##name##_##form##_##VIA;
 #define DECLARE(VIA, name, ...)                                                                              \
     DECLARE_PAIR(VIA, name)                                                                                  \
-    extern op_fn fast_##name##_lsl_##VIA, fast_##name##_uxtw_##VIA, fast_##name##_sxtw_##VIA;                \
-    extern step_fn step_##name##_lsl_##VIA, step_##name##_uxtw_##VIA, step_##name##_sxtw_##VIA;
+    DECLARE_ONE(VIA, name, plain)                                                                            \
+    DECLARE_ONE(VIA, name, lsl)                                                                              \
+    DECLARE_ONE(VIA, name, uxtw0)                                                                            \
+    DECLARE_ONE(VIA, name, uxtw)                                                                             \
+    DECLARE_ONE(VIA, name, sxtw0)                                                                            \
+    DECLARE_ONE(VIA, name, sxtw)
 FOR_LOADS(DECLARE)
 FOR_STORES(DECLARE)
 FOR_LOAD_PAIRS(DECLARE_PAIR)
@@ -25,8 +32,9 @@ FOR_STORE_PAIRS(DECLARE_PAIR)
     [ROW_##name][POST][VIA] = REF(name, post, VIA),
 #define ROW(VIA, name, ...)                                                                                  \
     ROW_PAIR(VIA, name)                                                                                      \
-    [ROW_##name][LSL][VIA] = REF(name, lsl, VIA), [ROW_##name][UXTW][VIA] = REF(name, uxtw, VIA),            \
-    [ROW_##name][SXTW][VIA] = REF(name, sxtw, VIA),
+    [ROW_##name][PLAIN][VIA] = REF(name, plain, VIA), [ROW_##name][LSL][VIA] = REF(name, lsl, VIA),          \
+    [ROW_##name][UXTW0][VIA] = REF(name, uxtw0, VIA), [ROW_##name][UXTW][VIA] = REF(name, uxtw, VIA),        \
+    [ROW_##name][SXTW0][VIA] = REF(name, sxtw0, VIA), [ROW_##name][SXTW][VIA] = REF(name, sxtw, VIA),
 
 enum single {
     ROW_strb,
@@ -102,9 +110,9 @@ static bool lower_post(struct slot *s, op_ref *op, struct insn in) {
 
 static bool lower_register(struct slot *s, op_ref *op, struct insn in) {
     unsigned option = field(in.word, 13, 3);
-    enum form form = option == 2 ? UXTW : option == 6 ? SXTW : LSL;
+    enum form unscaled = option == 2 ? UXTW0 : option == 6 ? SXTW0 : PLAIN;
+    enum form form = unscaled + (field(in.word, 12, 1) ? 1 : 0);
     s->rm = from(field(in.word, 16, 5));
-    s->x = field(in.word, 12, 1) ? (uint8_t)scale_of(in) : 0;
     return option & 2 ? single(s, op, in, form, 0) : USE_UNDEFINED;
 }
 

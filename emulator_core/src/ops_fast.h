@@ -88,7 +88,9 @@
 #define TAG_AT(a)         AT(uint8_t, e_->tags + ((a) >> 4))
 
 /* Memory: the page's TLB entry says yes by one comparison, which an access across its end fails too. */
-#define TLB_SLOT(tlb, a) (&cpu->tlb[(a) >> PAGE_BITS & (TLB_SIZE - 1)])
+#define TLB_SLOT(tlb, a)                                                                                     \
+    ((const struct tlb_entry *)((const char *)cpu->tlb +                                                     \
+                                ((a) >> (PAGE_BITS - TLB_ENTRY_BITS) & ((TLB_SIZE - 1) << TLB_ENTRY_BITS))))
 #define ENTRY_DDC(a, size, tag, top)                                                                         \
     const struct tlb_entry *e_ = TLB_SLOT(tlb_ddc, a);                                                       \
     if (UNLIKELY(e_->tag != ((a + (size) - 1) & PAGE_MASK))) MISS
@@ -148,6 +150,8 @@
 #define AUTHORITY_CAPSP     R_SP
 #define AUTHORITY_PC        R_PCC
 #define HAS_PERMS(r, perms) (((uint64_t)(perms) << 46 & ~cpu->hi[r]) == 0)
+/* A tagged capability in register r that is not Global needs StoreLocal too. */
+#define STORE_NEEDS(r) (CAP_PERM_STORE_CAP | (cpu->hi[r] >> 46 & CAP_PERM_GLOBAL ? 0 : CAP_PERM_STORE_LOCAL))
 #define LOAD_CAP(l, h, t, VIA, address)                                                                      \
     uint64_t l, h;                                                                                           \
     uint8_t t;                                                                                               \
@@ -167,7 +171,7 @@
         ENTRY_##VIA(at_, 16, wtag, top_store);                                                               \
         uint64_t whole_ = IS_CAP(c_), tag_ = whole_ & cpu->tg >> c_;                                         \
         if (UNLIKELY(at_ & 15)) MISS;                                                                        \
-        if (tag_ && UNLIKELY(!HAS_PERMS(AUTHORITY_##VIA, CAP_PERM_STORE_CAP | CAP_PERM_STORE_LOCAL))) MISS;  \
+        if (tag_ && UNLIKELY(!HAS_PERMS(AUTHORITY_##VIA, STORE_NEEDS(c_)))) MISS;                            \
         AT(uint64_t, e_->host + at_) = cpu->lo[c_];                                                          \
         AT(uint64_t, e_->host + at_ + 8) = whole_ ? cpu->hi[c_] : 0;                                         \
         TAG_AT(at_) = (uint8_t)tag_;                                                                         \
@@ -194,9 +198,8 @@
         uint64_t whole_ = IS_CAP(c_), whole2_ = IS_CAP(d_);                                                  \
         uint64_t tag_ = whole_ & cpu->tg >> c_, tag2_ = whole2_ & cpu->tg >> d_;                             \
         if (UNLIKELY(at_ & 15)) MISS;                                                                        \
-        if ((tag_ | tag2_) &&                                                                                \
-            UNLIKELY(!HAS_PERMS(AUTHORITY_##VIA, CAP_PERM_STORE_CAP | CAP_PERM_STORE_LOCAL)))                \
-            MISS;                                                                                            \
+        if (tag_ && UNLIKELY(!HAS_PERMS(AUTHORITY_##VIA, STORE_NEEDS(c_)))) MISS;                            \
+        if (tag2_ && UNLIKELY(!HAS_PERMS(AUTHORITY_##VIA, STORE_NEEDS(d_)))) MISS;                           \
         AT(uint64_t, e_->host + at_) = cpu->lo[c_];                                                          \
         AT(uint64_t, e_->host + at_ + 8) = whole_ ? cpu->hi[c_] : 0;                                         \
         AT(uint64_t, e_->host + at_ + 16) = cpu->lo[d_];                                                     \
@@ -206,10 +209,13 @@
 
 #define FAR_READY(target)  far_ready(cpu, target)
 #define BRANCH_REGISTER(x) (void)(x)
+static inline const struct code_entry *far_entry(const struct cpu *cpu, uint64_t to) {
+    return &cpu->code[to >> PAGE_BITS & (CODE_CACHE_SIZE - 1)];
+}
 static inline bool far_ready(const struct cpu *cpu, uint64_t to) {
-    const struct code_entry *c = &cpu->code[to >> PAGE_BITS & (CODE_CACHE_SIZE - 1)];
-    return c->key == ((to & ~(uint64_t)CODE_KEY_DROPS) | cpu->c64_key) &&
-           (to & PAGE_MASK) >= cpu->base[R_PCC] && (to | ~PAGE_MASK) < cpu->pcc_top;
+    const struct code_entry *c = far_entry(cpu, to);
+    return c->key == ((to & ~(uint64_t)CODE_KEY_DROPS) | cpu->c64_key) && c->base == cpu->base[R_PCC] &&
+           c->top == cpu->pcc_top;
 }
 
 /* A taken branch adds the tick that going straight would have left to the slot's index, and looks at the
@@ -235,7 +241,7 @@ static inline bool far_ready(const struct cpu *cpu, uint64_t to) {
     do {                                                                                                     \
         uint64_t to_ = (target);                                                                             \
         if (UNLIKELY(!far_ready(cpu, to_))) MISS;                                                            \
-        struct code_page *page_ = cpu->code[to_ >> PAGE_BITS & (CODE_CACHE_SIZE - 1)].page;                  \
+        struct code_page *page_ = far_entry(cpu, to_)->page;                                                 \
         unsigned index_ = to_ >> 2 & (PAGE_SLOTS - 1);                                                       \
         T += (s - cpu->page->slot) + (retired) - index_;                                                     \
         cpu->page = page_;                                                                                   \

@@ -135,6 +135,8 @@ void code_drop_all(struct emu *emu) {
 
 /* ---- entering ------------------------------------------------------------------------------------------ */
 
+enum { CODE_PAGES_KEPT = 2048 };
+
 struct code_key {
     uint64_t va, pa;
     uint16_t first, last;
@@ -163,8 +165,10 @@ static bool code_is(const struct code_page *p, const struct code_key *key) {
            p->first == key->first && p->last == key->last;
 }
 
+/* Nothing is entered while a page is made, so when there are too many all may go. */
 static struct code_page *code_make(struct cpu *cpu, const struct code_key *key) {
     struct emu *emu = cpu->emu;
+    if (emu->code_count == CODE_PAGES_KEPT) code_drop_all(emu);
     struct code_page *p = allocate(sizeof *p), **bucket = bucket_of(emu, key->pa);
     p->va = key->va, p->pa = key->pa, p->first = key->first, p->last = key->last;
     p->c64 = key->c64, p->caps_off = key->caps_off;
@@ -214,9 +218,8 @@ bool code_enter(struct cpu *cpu) {
     cpu->page = code_find(cpu, &key);
     cpu->slot = &cpu->page->slot[pc >> 2 & (PAGE_SLOTS - 1)];
     cpu->T -= (int64_t)(cpu->slot - cpu->page->slot);
-    if (key.first == 0 && key.last == PAGE_SLOTS)
-        cpu->code[pc >> PAGE_BITS & (CODE_CACHE_SIZE - 1)] =
-            (struct code_entry){key.va | cpu->c64_key, cpu->page};
+    cpu->code[pc >> PAGE_BITS & (CODE_CACHE_SIZE - 1)] =
+        (struct code_entry){key.va | cpu->c64_key, cpu->base[R_PCC], cpu->pcc_top, cpu->page};
     return true;
 }
 

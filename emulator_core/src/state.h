@@ -102,14 +102,15 @@ struct tlb_entry {
     uint64_t rtag, wtag;
     uintptr_t host, tags;
 };
-enum { TLB_BITS = 8, TLB_SIZE = 1 << TLB_BITS };
+enum { TLB_BITS = 8, TLB_SIZE = 1 << TLB_BITS, TLB_ENTRY_BITS = 5 };
+_Static_assert(sizeof(struct tlb_entry) == 1 << TLB_ENTRY_BITS, "indexed by shifts");
 #define TLB_INVALID UINT64_MAX
 
-/* The way to decoded code for branches: valid only while PCC covers the page. key: page address |
+/* The way to decoded code for branches, valid for the PCC bounds that it was made under. key: page address |
  * CODE_KEY_C64. The key of a target keeps its two low bits, so a misaligned one never matches. */
 enum { CODE_KEY_C64 = 4, CODE_KEY_DROPS = 0xffc };
 struct code_entry {
-    uint64_t key;
+    uint64_t key, base, top;
     struct code_page *page;
 };
 enum { CODE_CACHE_BITS = 8, CODE_CACHE_SIZE = 1 << CODE_CACHE_BITS };
@@ -183,7 +184,7 @@ struct watchpoint {
 enum { RING_SIZE = 65536 };
 struct ring {
     struct emu_crossing *entry; /* RING_SIZE of them, made when the first is pushed */
-    size_t count, limit; /* at limit the run stops until the ring is drained */
+    size_t count, limit;        /* at limit the run stops until the ring is drained */
 };
 
 enum { MAX_THREADS = 4096, CODE_BUCKETS = 1024 };
