@@ -17,6 +17,7 @@ import platformdirs
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
 from cvmdbg.commands.table import Command
 from cvmdbg.rows import Status, TraceRow
@@ -563,7 +564,7 @@ class CvmApp(App[int]):
 
     def on_key(self, event: events.Key) -> None:
         """Keys that no widget took."""
-        if self.screen is not self.screen_stack[0]:
+        if self.screen is not self.screen_stack[0] or isinstance(self.focused, Input):
             return
         self.notice.clear()
         sure, self._sure = self._sure, ""

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -365,10 +364,6 @@ class Prompt(Horizontal):
         if self.kind == "input":
             self._app.send_input(None)
             self.leave()
-
-    def on_key(self, event: events.Key) -> None:
-        """Keys stay here, but for those that the app takes first."""
-        event.stop()
 
 
 def _last_word(text: str) -> str:

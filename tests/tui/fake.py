@@ -26,7 +26,7 @@ class NoLaunch:
 
 
 class FakeSession(Session):
-    """Answers from ``rows``; a name in ``refused`` raises its sentence; ``gate`` holds every answer while it is clear."""
+    """Answers from ``rows``; a name in ``refused`` raises its sentence; a clear ``gate`` holds every answer."""
 
     def __init__(self) -> None:
         super().__init__(NoLaunch())

@@ -40,7 +40,8 @@ def _map(
     key: str, depth: int, badge: str, name: str, kind: str, flags: str, at: int, size: int, **more: object
 ) -> MapRow:
     values: dict[str, object] = {"now": "····", "note": "", "foldable": False, "folded": False, "parent": None} | more
-    return MapRow(key=key, depth=depth, badge=badge, name=name, kind=kind, flags=flags, address=at, size=size, **values)  # type: ignore[arg-type]
+    values |= {"key": key, "depth": depth, "badge": badge, "name": name, "kind": kind, "flags": flags}
+    return MapRow(address=at, size=size, **values)  # type: ignore[arg-type]
 
 
 MAP = (

@@ -81,7 +81,7 @@ def test_spans_fit_exactly() -> None:
 def test_the_ascii_set_is_ascii_and_one_cell_wide() -> None:
     assert all(len(short) == 1 and short.isascii() for short in ASCII.values())
     assert all(cell_len(glyph) == 1 for glyph in ASCII)
-    assert to_ascii("●▶ 漢") == "T> ?" or to_ascii("●▶").isascii()
+    assert to_ascii("●▶ x") == "T> x"
     assert wants_ascii("ascii") and not wants_ascii("unicode")
 
 
