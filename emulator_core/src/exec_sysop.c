@@ -109,60 +109,68 @@ static enum outcome translate_address(struct cpu *cpu, uint32_t word) {
     return NEXT;
 }
 
-/* ---- who may
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- who may ---------------------------------------------------------------------------------------------
+ */
 
-enum { ANY = 64 };
+enum { ALWAYS = 64, NEVER = 0 };
+#define BIT(n) ((uint64_t)1 << (n))
+enum { SCTLR_DZE = 14, SCTLR_UCI = 26 };
+enum hcr_trap {
+    TSW = BIT(22),
+    TPC = BIT(23),
+    TPU = BIT(24),
+    TTLB = BIT(25),
+    TDZ = BIT(28),
+    TICAB = BIT(50),
+    TOCU = BIT(52),
+    TTLBIS = BIT(54)
+};
 
-/* els: lowest EL. system: needs PCC.System. el0: bit of SCTLR_EL1 that lets EL0; el2: bit of HCR_EL2 that
- * traps. */
+/* lowest: EL that may. el0: bit of SCTLR that lets EL0. traps: bits of HCR_EL2 that keep EL0 and EL1 from it.
+ * system: needs PCC.System. of_el2: does not exist while EL2 is disabled. */
 struct sysop {
     uint16_t key; /* op1 CRn CRm op2, as bits 18..5 of SYS */
-    uint8_t lowest, el0, el2;
-    bool system;
+    uint8_t lowest, el0;
+    uint64_t traps;
+    bool system, of_el2;
     exec_fn *run;
 };
-#define KEY(op1, crn, crm, op2)          (op1 << 11 | crn << 7 | crm << 3 | op2)
-#define TLBI(op1, crm, op2, lowest, el2) {KEY(op1, 8, crm, op2), lowest, ANY, el2, true, flush}
-#define AT(op1, crm, op2, lowest)        {KEY(op1, 7, crm, op2), lowest, ANY, ANY, true, translate_address}
-enum {
-    SCTLR_DZE = 14,
-    SCTLR_UCI = 26,
-    HCR_TSW = 22,
-    HCR_TPC = 23,
-    HCR_TPU = 24,
-    HCR_TTLB = 25,
-    HCR_TDZ = 28
-};
-
 /* clang-format off */
+#define KEY(op1, crn, crm, op2) (op1 << 11 | crn << 7 | crm << 3 | op2)
+#define CACHE(op1, crm, op2, traps, run) {KEY(op1, 7, crm, op2), EL1, ALWAYS, traps, true, false, run}
+#define LINE_OF(op1, crm, lowest, el0, traps, run) {KEY(op1, 7, crm, 1), lowest, el0, traps, false, false, run}
+#define TLBI(op1, crm, op2, lowest, traps) {KEY(op1, 8, crm, op2), lowest, ALWAYS, traps, true, false, flush}
+#define TLBI_EL2(crm, op2) {KEY(4, 8, crm, op2), EL2, ALWAYS, NEVER, true, true, flush}
+#define AT(op1, crm, op2, lowest, of_el2)                                                                    \
+    {KEY(op1, 7, crm, op2), lowest, ALWAYS, NEVER, true, of_el2, translate_address}
+
 static const struct sysop sysops[] = {
-    {KEY(0, 7, 1, 0), EL1, ANY, HCR_TPU, true, nothing},          /* IC IALLUIS */
-    {KEY(0, 7, 5, 0), EL1, ANY, HCR_TPU, true, nothing},          /* IC IALLU */
-    {KEY(0, 7, 6, 1), EL1, ANY, HCR_TPC, false, invalidate},      /* DC IVAC */
-    {KEY(0, 7, 6, 2), EL1, ANY, HCR_TSW, true, nothing},          /* DC ISW */
-    {KEY(0, 7, 10, 2), EL1, ANY, HCR_TSW, true, nothing},         /* DC CSW */
-    {KEY(0, 7, 14, 2), EL1, ANY, HCR_TSW, true, nothing},         /* DC CISW */
-    {KEY(3, 7, 4, 1), EL0, SCTLR_DZE, HCR_TDZ, false, zero_line}, /* DC ZVA */
-    {KEY(3, 7, 5, 1), EL0, SCTLR_UCI, HCR_TPU, false, clean},     /* IC IVAU */
-    {KEY(3, 7, 10, 1), EL0, SCTLR_UCI, HCR_TPC, false, clean},    /* DC CVAC */
-    {KEY(3, 7, 11, 1), EL0, SCTLR_UCI, HCR_TPU, false, clean},    /* DC CVAU */
-    {KEY(3, 7, 12, 1), EL0, SCTLR_UCI, HCR_TPC, false, clean},    /* DC CVAP */
-    {KEY(3, 7, 13, 1), EL0, SCTLR_UCI, HCR_TPC, false, clean},    /* DC CVADP */
-    {KEY(3, 7, 14, 1), EL0, SCTLR_UCI, HCR_TPC, false, clean},    /* DC CIVAC */
-    AT(0, 8, 0, EL1), AT(0, 8, 1, EL1), AT(0, 8, 2, EL1), AT(0, 8, 3, EL1), AT(0, 9, 0, EL1), AT(0, 9, 1, EL1),
-    AT(4, 8, 0, EL2), AT(4, 8, 1, EL2), AT(4, 8, 4, EL2), AT(4, 8, 5, EL2), AT(4, 8, 6, EL2), AT(4, 8, 7, EL2),
-    AT(6, 8, 0, EL3), AT(6, 8, 1, EL3),
-    TLBI(0, 3, 0, EL1, HCR_TTLB), TLBI(0, 3, 1, EL1, HCR_TTLB), TLBI(0, 3, 2, EL1, HCR_TTLB),
-    TLBI(0, 3, 3, EL1, HCR_TTLB), TLBI(0, 3, 5, EL1, HCR_TTLB), TLBI(0, 3, 7, EL1, HCR_TTLB),
-    TLBI(0, 7, 0, EL1, HCR_TTLB), TLBI(0, 7, 1, EL1, HCR_TTLB), TLBI(0, 7, 2, EL1, HCR_TTLB),
-    TLBI(0, 7, 3, EL1, HCR_TTLB), TLBI(0, 7, 5, EL1, HCR_TTLB), TLBI(0, 7, 7, EL1, HCR_TTLB),
-    TLBI(4, 0, 1, EL2, ANY), TLBI(4, 0, 5, EL2, ANY), TLBI(4, 3, 0, EL2, ANY), TLBI(4, 3, 1, EL2, ANY),
-    TLBI(4, 3, 4, EL2, ANY), TLBI(4, 3, 5, EL2, ANY), TLBI(4, 3, 6, EL2, ANY), TLBI(4, 4, 1, EL2, ANY),
-    TLBI(4, 4, 5, EL2, ANY), TLBI(4, 7, 0, EL2, ANY), TLBI(4, 7, 1, EL2, ANY), TLBI(4, 7, 4, EL2, ANY),
-    TLBI(4, 7, 5, EL2, ANY), TLBI(4, 7, 6, EL2, ANY),
-    TLBI(6, 3, 0, EL3, ANY), TLBI(6, 3, 1, EL3, ANY), TLBI(6, 3, 5, EL3, ANY),
-    TLBI(6, 7, 0, EL3, ANY), TLBI(6, 7, 1, EL3, ANY), TLBI(6, 7, 5, EL3, ANY),
+    CACHE(0, 1, 0, TPU | TICAB, nothing),                 /* IC IALLUIS */
+    CACHE(0, 5, 0, TPU | TOCU, nothing),                  /* IC IALLU */
+    CACHE(0, 6, 2, TSW, nothing),                         /* DC ISW */
+    CACHE(0, 10, 2, TSW, nothing),                        /* DC CSW */
+    CACHE(0, 14, 2, TSW, nothing),                        /* DC CISW */
+    LINE_OF(0, 6, EL1, ALWAYS, TPC, invalidate),          /* DC IVAC */
+    LINE_OF(3, 4, EL0, SCTLR_DZE, TDZ, zero_line),        /* DC ZVA */
+    LINE_OF(3, 5, EL0, SCTLR_UCI, TPU | TOCU, clean),     /* IC IVAU */
+    LINE_OF(3, 10, EL0, SCTLR_UCI, TPC, clean),           /* DC CVAC */
+    LINE_OF(3, 11, EL0, SCTLR_UCI, TPU | TOCU, clean),    /* DC CVAU */
+    LINE_OF(3, 12, EL0, SCTLR_UCI, TPC, clean),           /* DC CVAP */
+    LINE_OF(3, 13, EL0, SCTLR_UCI, TPC, clean),           /* DC CVADP */
+    LINE_OF(3, 14, EL0, SCTLR_UCI, TPC, clean),           /* DC CIVAC */
+    AT(0, 8, 0, EL1, false), AT(0, 8, 1, EL1, false), AT(0, 8, 2, EL1, false), AT(0, 8, 3, EL1, false),
+    AT(0, 9, 0, EL1, false), AT(0, 9, 1, EL1, false), AT(4, 8, 0, EL2, true), AT(4, 8, 1, EL2, true),
+    AT(4, 8, 4, EL2, false), AT(4, 8, 5, EL2, false), AT(4, 8, 6, EL2, false), AT(4, 8, 7, EL2, false),
+    AT(6, 8, 0, EL3, false), AT(6, 8, 1, EL3, false),
+    TLBI(0, 3, 0, EL1, TTLB | TTLBIS), TLBI(0, 3, 1, EL1, TTLB | TTLBIS), TLBI(0, 3, 2, EL1, TTLB | TTLBIS),
+    TLBI(0, 3, 3, EL1, TTLB | TTLBIS), TLBI(0, 3, 5, EL1, TTLB | TTLBIS), TLBI(0, 3, 7, EL1, TTLB | TTLBIS),
+    TLBI(0, 7, 0, EL1, TTLB), TLBI(0, 7, 1, EL1, TTLB), TLBI(0, 7, 2, EL1, TTLB),
+    TLBI(0, 7, 3, EL1, TTLB), TLBI(0, 7, 5, EL1, TTLB), TLBI(0, 7, 7, EL1, TTLB),
+    TLBI_EL2(3, 0), TLBI_EL2(3, 1), TLBI_EL2(3, 5), TLBI_EL2(7, 0), TLBI_EL2(7, 1), TLBI_EL2(7, 5),
+    TLBI(4, 0, 1, EL2, NEVER), TLBI(4, 0, 5, EL2, NEVER), TLBI(4, 3, 4, EL2, NEVER), TLBI(4, 3, 6, EL2, NEVER),
+    TLBI(4, 4, 1, EL2, NEVER), TLBI(4, 4, 5, EL2, NEVER), TLBI(4, 7, 4, EL2, NEVER), TLBI(4, 7, 6, EL2, NEVER),
+    TLBI(6, 3, 0, EL3, NEVER), TLBI(6, 3, 1, EL3, NEVER), TLBI(6, 3, 5, EL3, NEVER),
+    TLBI(6, 7, 0, EL3, NEVER), TLBI(6, 7, 1, EL3, NEVER), TLBI(6, 7, 5, EL3, NEVER),
 };
 /* clang-format on */
 
@@ -172,20 +180,23 @@ static const struct sysop *find(uint32_t word) {
     return NULL;
 }
 
-static bool is_set(struct cpu *cpu, enum sys_word name, unsigned bit) {
-    return cpu->sys.word[name] >> bit & 1;
+static bool exists(struct cpu *cpu, const struct sysop *op) {
+    return op && el_get(cpu) >= op->lowest && (!op->of_el2 || el2_enabled(cpu));
 }
 
 /* The EL that an access is trapped to; EL0: none. */
 static unsigned trap_target(struct cpu *cpu, const struct sysop *op) {
     unsigned el = el_get(cpu);
-    if (el == EL0 && op->el0 != ANY && !is_set(cpu, SYS_SCTLR_EL1, op->el0)) return el1_or_host(cpu);
-    return el <= EL1 && op->el2 != ANY && el2_enabled(cpu) && is_set(cpu, SYS_HCR_EL2, op->el2) ? EL2 : EL0;
+    bool host = el2_hosts(cpu);
+    uint64_t sctlr = cpu->sys.word[host ? SYS_SCTLR_EL2 : SYS_SCTLR_EL1];
+    if (el == EL0 && op->el0 != ALWAYS && !(sctlr >> op->el0 & 1)) return el1_or_host(cpu);
+    if (el > EL1 || !el2_enabled(cpu) || (el == EL0 && host)) return EL0;
+    return cpu->sys.word[SYS_HCR_EL2] & op->traps ? EL2 : EL0;
 }
 
 EXEC(sys_aarch64_instrs_system_sysops) {
     const struct sysop *op = find(word);
-    if (!op || el_get(cpu) < op->lowest) return undefined(cpu);
+    if (!exists(cpu, op)) return undefined(cpu);
     if (op->system && !system_permitted(cpu)) {
         system_access(cpu);
         cpu->fault.esr = system_syndrome(0x18, word, false);

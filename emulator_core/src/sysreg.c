@@ -15,7 +15,8 @@ enum gate {
     F = 1 << 5,
     C = 1 << 6,
     O = 1 << 7,
-    W = 1 << 8
+    W = 1 << 8,
+    Z = 1 << 9,
 };
 enum trap {
     TRAP_NONE,
@@ -26,6 +27,7 @@ enum trap {
     TRAP_ACTLR,
     TRAP_CPAC,
     TRAP_DEBUG,
+    TRAP_DEBUG_ROM,
     TRAP_OSLOCK,
     TRAP_ERR,
     TRAP_UCT,
@@ -35,6 +37,7 @@ enum trap {
     TRAP_FRQ,
     TRAP_VT,
     TRAP_PT,
+    TRAP_PS,
 };
 enum { EC_SYSTEM_REGISTER = 0x18, EC_CAPABILITY_REGISTER = 0x2a };
 enum { READ = 1, WRITE = 2, BOTH = 3 };
@@ -51,39 +54,56 @@ static const struct row rows[] = {
 #undef REG
 };
 
+/* How HCR_EL2 has EL2 stand to EL0 and EL1: E2H clear (or no EL2), E2H alone, E2H and TGE. */
+enum regime { GUEST = 1, HYBRID = 2, HOST = 4, ANY = 7 };
+enum { AT0 = 1 << EL0, AT1 = 1 << EL1, AT2 = 1 << EL2 };
+
 /* An access from one of els is trapped to target while (word & mask) != 0 equals set. */
 struct trap_rule {
-    uint8_t trap, direction, els, target;
+    uint8_t trap, direction, els, regimes, target;
     uint16_t reg;
     uint64_t mask;
     bool set;
 };
-enum { AT0 = 1 << EL0, AT1 = 1 << EL1, AT2 = 1 << EL2 };
+#define BIT(n) ((uint64_t)1 << (n))
 static const struct trap_rule trap_rules[] = {
-    {TRAP_VM, READ, AT1, EL2, SYS_HCR_EL2, 1ull << 30, true},  /* TRVM */
-    {TRAP_VM, WRITE, AT1, EL2, SYS_HCR_EL2, 1ull << 26, true}, /* TVM */
-    {TRAP_TID1, BOTH, AT1, EL2, SYS_HCR_EL2, 1ull << 16, true},
-    {TRAP_TID2, BOTH, AT1, EL2, SYS_HCR_EL2, 1ull << 17, true},
-    {TRAP_TID3, BOTH, AT1, EL2, SYS_HCR_EL2, 1ull << 18, true},
-    {TRAP_ACTLR, BOTH, AT1, EL2, SYS_HCR_EL2, 1ull << 21, true}, /* TACR */
-    {TRAP_CPAC, BOTH, AT1, EL2, SYS_CPTR_EL2, 1ull << 31, true}, /* TCPAC */
-    {TRAP_CPAC, BOTH, AT1 | AT2, EL3, SYS_CPTR_EL3, 1ull << 31, true},
-    {TRAP_DEBUG, BOTH, AT1, EL2, SYS_MDCR_EL2, 3ull << 8, true}, /* TDE, TDA */
-    {TRAP_DEBUG, BOTH, AT1 | AT2, EL3, SYS_MDCR_EL3, 1ull << 9, true},
-    {TRAP_OSLOCK, BOTH, AT1, EL2, SYS_MDCR_EL2, 5ull << 8, true}, /* TDE, TDOSA */
-    {TRAP_OSLOCK, BOTH, AT1 | AT2, EL3, SYS_MDCR_EL3, 1ull << 10, true},
-    {TRAP_ERR, BOTH, AT1, EL2, SYS_HCR_EL2, 1ull << 36, true}, /* TERR */
-    {TRAP_ERR, BOTH, AT1 | AT2, EL3, SYS_SCR_EL3, 1ull << 15, true},
-    {TRAP_UCT, BOTH, AT0, EL1, SYS_SCTLR_EL1, 1ull << 15, false},
-    {TRAP_UCT, BOTH, AT0 | AT1, EL2, SYS_HCR_EL2, 1ull << 17, true},
-    {TRAP_UMA, BOTH, AT0, EL1, SYS_SCTLR_EL1, 1ull << 9, false},
-    {TRAP_VCT, BOTH, AT0, EL1, SYS_CNTKCTL_EL1, 1ull << 1, false},       /* EL0VCTEN */
-    {TRAP_PCT, BOTH, AT0, EL1, SYS_CNTKCTL_EL1, 1ull << 0, false},       /* EL0PCTEN */
-    {TRAP_PCT, BOTH, AT0 | AT1, EL2, SYS_CNTHCTL_EL2, 1ull << 0, false}, /* EL1PCTEN */
-    {TRAP_FRQ, READ, AT0, EL1, SYS_CNTKCTL_EL1, 3ull << 0, false},
-    {TRAP_VT, BOTH, AT0, EL1, SYS_CNTKCTL_EL1, 1ull << 8, false},       /* EL0VTEN */
-    {TRAP_PT, BOTH, AT0, EL1, SYS_CNTKCTL_EL1, 1ull << 9, false},       /* EL0PTEN */
-    {TRAP_PT, BOTH, AT0 | AT1, EL2, SYS_CNTHCTL_EL2, 1ull << 1, false}, /* EL1PCEN */
+    {TRAP_VM, READ, AT1, ANY, EL2, SYS_HCR_EL2, BIT(30), true},  /* TRVM */
+    {TRAP_VM, WRITE, AT1, ANY, EL2, SYS_HCR_EL2, BIT(26), true}, /* TVM */
+    {TRAP_TID1, BOTH, AT1, ANY, EL2, SYS_HCR_EL2, BIT(16), true},
+    {TRAP_TID2, BOTH, AT1, ANY, EL2, SYS_HCR_EL2, BIT(17) | BIT(49), true}, /* TID2, TID4 */
+    {TRAP_TID3, BOTH, AT1, ANY, EL2, SYS_HCR_EL2, BIT(18), true},
+    {TRAP_ACTLR, BOTH, AT1, ANY, EL2, SYS_HCR_EL2, BIT(21), true}, /* TACR */
+    {TRAP_CPAC, BOTH, AT1, ANY, EL2, SYS_CPTR_EL2, BIT(31), true}, /* TCPAC */
+    {TRAP_CPAC, BOTH, AT1 | AT2, ANY, EL3, SYS_CPTR_EL3, BIT(31), true},
+    {TRAP_DEBUG, BOTH, AT1, ANY, EL2, SYS_MDCR_EL2, BIT(8) | BIT(9), true}, /* TDE, TDA */
+    {TRAP_DEBUG, BOTH, AT1 | AT2, ANY, EL3, SYS_MDCR_EL3, BIT(9), true},
+    {TRAP_DEBUG_ROM, BOTH, AT1, ANY, EL2, SYS_MDCR_EL2, BIT(8) | BIT(11), true}, /* TDE, TDRA */
+    {TRAP_DEBUG_ROM, BOTH, AT1 | AT2, ANY, EL3, SYS_MDCR_EL3, BIT(9), true},
+    {TRAP_OSLOCK, BOTH, AT1, ANY, EL2, SYS_MDCR_EL2, BIT(8) | BIT(10), true}, /* TDE, TDOSA */
+    {TRAP_OSLOCK, BOTH, AT1 | AT2, ANY, EL3, SYS_MDCR_EL3, BIT(10), true},
+    {TRAP_ERR, BOTH, AT1, ANY, EL2, SYS_HCR_EL2, BIT(36), true}, /* TERR */
+    {TRAP_ERR, BOTH, AT1 | AT2, ANY, EL3, SYS_SCR_EL3, BIT(15), true},
+    {TRAP_UCT, BOTH, AT0, GUEST | HYBRID, EL1, SYS_SCTLR_EL1, BIT(15), false},
+    {TRAP_UCT, BOTH, AT0, HOST, EL2, SYS_SCTLR_EL2, BIT(15), false},
+    {TRAP_UCT, BOTH, AT0, GUEST | HYBRID, EL2, SYS_HCR_EL2, BIT(17), true}, /* TID2 */
+    {TRAP_UCT, BOTH, AT1, ANY, EL2, SYS_HCR_EL2, BIT(17), true},
+    {TRAP_UMA, BOTH, AT0, GUEST | HYBRID, EL1, SYS_SCTLR_EL1, BIT(9), false},
+    {TRAP_UMA, BOTH, AT0, HOST, EL2, SYS_SCTLR_EL1, 0, false},
+    {TRAP_VCT, BOTH, AT0, GUEST | HYBRID, EL1, SYS_CNTKCTL_EL1, BIT(1), false}, /* EL0VCTEN */
+    {TRAP_VCT, BOTH, AT0, HOST, EL2, SYS_CNTHCTL_EL2, BIT(1), false},
+    {TRAP_PCT, BOTH, AT0, GUEST | HYBRID, EL1, SYS_CNTKCTL_EL1, BIT(0), false}, /* EL0PCTEN */
+    {TRAP_PCT, BOTH, AT0, HOST, EL2, SYS_CNTHCTL_EL2, BIT(0), false},
+    {TRAP_PCT, BOTH, AT0 | AT1, GUEST, EL2, SYS_CNTHCTL_EL2, BIT(0), false}, /* EL1PCTEN */
+    {TRAP_PCT, BOTH, AT0 | AT1, HYBRID, EL2, SYS_CNTHCTL_EL2, BIT(10), false},
+    {TRAP_FRQ, READ, AT0, GUEST | HYBRID, EL1, SYS_CNTKCTL_EL1, BIT(0) | BIT(1), false},
+    {TRAP_FRQ, READ, AT0, HOST, EL2, SYS_CNTHCTL_EL2, BIT(0) | BIT(1), false},
+    {TRAP_VT, BOTH, AT0, GUEST | HYBRID, EL1, SYS_CNTKCTL_EL1, BIT(8), false}, /* EL0VTEN */
+    {TRAP_VT, BOTH, AT0, HOST, EL2, SYS_CNTHCTL_EL2, BIT(8), false},
+    {TRAP_PT, BOTH, AT0, GUEST | HYBRID, EL1, SYS_CNTKCTL_EL1, BIT(9), false}, /* EL0PTEN */
+    {TRAP_PT, BOTH, AT0, HOST, EL2, SYS_CNTHCTL_EL2, BIT(9), false},
+    {TRAP_PT, BOTH, AT0 | AT1, GUEST, EL2, SYS_CNTHCTL_EL2, BIT(1), false},   /* EL1PCEN */
+    {TRAP_PT, BOTH, AT0 | AT1, HYBRID, EL2, SYS_CNTHCTL_EL2, BIT(11), false}, /* EL1PTEN */
+    {TRAP_PS, BOTH, AT1, ANY, EL3, SYS_SCR_EL3, BIT(11), false},              /* ST */
 };
 
 /* Names for EL1's register while HCR_EL2.E2H gives its usual name to EL2's. */
@@ -160,12 +180,21 @@ static uint32_t syndrome(unsigned class, uint32_t word, unsigned direction) {
     return system_syndrome(class, word | (class == EC_CAPABILITY_REGISTER) << 20, direction == READ);
 }
 
+bool el2_hosts(struct cpu *cpu) {
+    return el2_enabled(cpu) && e2h(cpu) && cpu->sys.word[SYS_HCR_EL2] >> 27 & 1;
+}
+
+static enum regime regime(struct cpu *cpu) {
+    if (!el2_enabled(cpu) || !e2h(cpu)) return GUEST;
+    return el2_hosts(cpu) ? HOST : HYBRID;
+}
+
 static bool trapped(struct cpu *cpu, const struct row *row, unsigned direction) {
     for (size_t i = 0; i < sizeof trap_rules / sizeof *trap_rules; i++) {
         const struct trap_rule *rule = &trap_rules[i];
         if (rule->trap != row->trap || !(rule->direction & direction) || !(rule->els >> el_get(cpu) & 1))
             continue;
-        if (rule->target == EL2 && !el2_enabled(cpu)) continue;
+        if (!(rule->regimes & regime(cpu)) || (rule->target == EL2 && !el2_enabled(cpu))) continue;
         if (((cpu->sys.word[rule->reg] & rule->mask) != 0) != rule->set) continue;
         trap_to(cpu, rule->target == EL1 ? el1_or_host(cpu) : rule->target,
                 syndrome(EC_SYSTEM_REGISTER, cpu->word, direction));
@@ -179,12 +208,14 @@ static bool exists(struct cpu *cpu, const struct row *row, unsigned direction) {
     unsigned lowest = direction == READ ? row->read_el : row->write_el;
     if (el_get(cpu) < lowest || lowest == NO) return false;
     if (row->gates & H && !(e2h(cpu) && (el_get(cpu) == EL2 || el2_enabled(cpu)))) return false;
+    if (row->gates & Z && el_get(cpu) != EL3 && (el_get(cpu) == EL2 || el2_enabled(cpu))) return false;
     if (row->gates & P && !(cpu->pstate & PSTATE_SP)) return false;
     return !(row->gates & X) || is_executive(cpu);
 }
 
 static bool needs_system(struct cpu *cpu, const struct row *row) {
-    return row->gates & S || (row->gates & V && !(cctlr_get(cpu) & CCTLR_PERMVCT));
+    return row->gates & S || (row->gates & Z && el_get(cpu) == EL3) ||
+           (row->gates & V && !(cctlr_get(cpu) & CCTLR_PERMVCT));
 }
 
 static bool allowed(struct cpu *cpu, const struct row *row, unsigned direction, bool capability) {

@@ -76,6 +76,8 @@ bool sysreg_write(struct cpu *, uint32_t word, uint64_t value);
 bool system_permitted(struct cpu *);
 /* HCR_EL2 takes part: EL2Enabled. */
 bool el2_enabled(struct cpu *);
+/* EL2 is the kernel of EL0: E2H and TGE. */
+bool el2_hosts(struct cpu *);
 /* Where EL0's traps to EL1 go: EL2 under HCR_EL2.TGE. */
 unsigned el1_or_host(struct cpu *);
 /* ESR for a trapped MRS, MSR, SYS or SYSL. */
