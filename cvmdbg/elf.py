@@ -63,7 +63,18 @@ def careful(what: str, read: Callable[[], T]) -> T:
         raise
     except RecursionError:
         raise UserError(f"{what}: nested too deeply") from None
-    except (ELFError, DWARFError, ConstructError, ValueError, KeyError, IndexError, AttributeError, TypeError, AssertionError, OverflowError) as e:
+    except (
+        ELFError,
+        DWARFError,
+        ConstructError,
+        ValueError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        TypeError,
+        AssertionError,
+        OverflowError,
+    ) as e:
         raise UserError(f"{what}: broken ({type(e).__name__}: {str(e)[:80] or 'no detail'})") from None
     except (OSError, EOFError, MemoryError, UnicodeError, ArithmeticError, NotImplementedError) as e:
         raise UserError(f"{what}: broken ({type(e).__name__}: {str(e)[:80] or 'no detail'})") from None

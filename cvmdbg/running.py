@@ -32,7 +32,10 @@ Maybe: TypeAlias = Generator[Progress, None, Halt | None]
 
 @dataclass
 class Plan:
-    """What ends a run: one of ``targets`` in ``thread`` with SP at least ``low``; what ``crossing`` or ``load`` say."""
+    """What ends a run: one of ``targets`` in ``thread`` with SP at least ``low``; what ``crossing`` or ``load`` say.
+
+    With ``turns`` only these pairs of pc and thread count.
+    """
 
     targets: tuple[int, ...] = ()
     thread: int | None = None
@@ -40,7 +43,7 @@ class Plan:
     crossing: Callable[[Seen], str | None] | None = None
     load: Callable[[], str | None] | None = None
     done: str = ""
-    ignore_breakpoints: bool = False
+    turns: frozenset[tuple[int, int]] = frozenset()
 
 
 @dataclass
@@ -115,13 +118,12 @@ class Runner:
     def next_thread(self) -> Run:
         """Until another thread runs."""
         mine = self.debugger.target.stop.thread
-        while True:
-            halt = yield from self._single()
-            if halt is not None:
-                return (yield from self._finished(_just(halt)))
-            if self.debugger.target.stop.thread != mine:
-                now = self.debugger.thread_name(self.debugger.target.stop.thread)
-                return (yield from self._finished(_just(self._end(f"thread {now} runs"))))
+        others = [t for t in self.debugger.threads() if t.number != mine and t.state is not ThreadState.EXITED]
+        if not others:
+            raise UserError("there is no other thread")
+        turns = frozenset((self.debugger.pc(t.number), t.number) for t in others)
+        plan = Plan(tuple({pc for pc, _ in turns}), turns=turns, done="another thread runs")
+        return (yield from self._finished(self._go(plan)))
 
     # ---- the shape of a command ----
 
@@ -367,6 +369,8 @@ class Runner:
     def _reached(self, stop: Stop, plan: Plan) -> bool:
         """Does the plan end at this place?"""
         if stop.pc not in plan.targets or (plan.thread is not None and stop.thread != plan.thread):
+            return False
+        if plan.turns and (stop.pc, stop.thread) not in plan.turns:
             return False
         if plan.low is None:
             return True

@@ -47,7 +47,7 @@ from cvmdbg.rows import (
     ThreadRow,
     TraceRow,
 )
-from cvmdbg.running import Runner
+from cvmdbg.running import Run, Runner
 from cvmdbg.settings import Settings
 from cvmdbg.target import Target, UserError
 
@@ -110,6 +110,8 @@ class Session:
         self._cancel = threading.Event()
         self._last = ""
         self.depth = 0
+        self.in_list = False
+        self.following: Run | None = None
         self.listed: tuple[str, int] | None = None
         self.last_examine = Format()
         self.next_examine = 0

@@ -41,7 +41,7 @@ def _bars(debugger: Debugger, cap: Capability) -> tuple[Bar, ...]:
             Bar(f"{compartment.badge} {compartment.name}", compartment.base, end, size_text(compartment.size))
         )
     for part in debugger.places.path(cap.base):
-        if part.kind != "slots":
+        if part.kind != "slots" and part.address + part.size >= cap.limit:
             levels.append(Bar(part.name, part.address, part.address + part.size, size_text(part.size)))
     levels.append(Bar("bounds", cap.base, cap.limit, size_text(cap.length)))
     kept = [bar for i, bar in enumerate(levels[:-1]) if _differs(bar, levels[i + 1])]

@@ -7,6 +7,9 @@ from cvmdbg.debugger import Debugger
 from cvmdbg.forms import VALUE, size_text
 from emulator_core.capability import Capability
 
+EXECUTE = 1 << 15
+"""Bit 0 of a code capability's value is its mode, no part of its address."""
+
 
 def points_at(debugger: Debugger, bits: int, base: int = 0) -> tuple[str, str]:
     """Badge and text for a register's value. ``base`` is what untagged numbers count from in hybrid code."""
@@ -17,7 +20,7 @@ def points_at(debugger: Debugger, bits: int, base: int = 0) -> tuple[str, str]:
 
 
 def _capability(debugger: Debugger, cap: Capability) -> tuple[str, str]:
-    places, address = debugger.places, cap.value
+    places, address = debugger.places, cap.value & ~1 if cap.perms & EXECUTE else cap.value
     badge = places.badge(address if cap.in_bounds else cap.base) or places.badge(address)
     if cap.length == 1 << 64:
         return badge, "the whole address space" if not debugger.symbols.name_at(address) else _name(debugger, address)

@@ -22,12 +22,13 @@ def candidates(session: Session, text: str) -> tuple[Candidate, ...]:
     words = text.split(" ")
     if len([w for w in words if w]) <= 1 and not text.endswith(" "):
         return _best(text.lstrip(), _commands(session))
+    group = {"i": "info"}.get(words[0], words[0])
+    if len(words) == 2 and any(row.name.startswith(group + " ") for row in session.table):
+        return _best(words[1], _subcommands(session, group))
     try:
         command, rest = session.table.resolve(text)
     except UserError:
-        return _best(words[-1], _subcommands(session, words[0]))
-    if command.name.count(" ") == 0 and any(c.name.startswith(command.name + " ") for c in session.table):
-        return _best(words[-1], _subcommands(session, words[0]))
+        return ()
     word = rest.rsplit(" ", 1)[-1] if not text.endswith(" ") else ""
     return _best(word, _arguments(session, command.completes, rest))
 
@@ -42,9 +43,8 @@ def _commands(session: Session) -> Iterator[Candidate]:
 
 
 def _subcommands(session: Session, group: str) -> Iterator[Candidate]:
-    full = {"i": "info"}.get(group, group)
     for row in session.table:
-        if row.name.startswith(full + " "):
+        if row.name.startswith(group + " "):
             yield Candidate(row.name.split(None, 1)[1], "command", row.one_line)
 
 

@@ -38,7 +38,7 @@ class Format:
 
 
 def split_format(text: str, what: str) -> tuple[Format, str]:
-    """The format in front of an argument, and the argument."""
+    """The format in front of an argument, and the argument. ``c`` behind another letter is the unit of capabilities."""
     text = text.strip()
     if not text.startswith("/"):
         return Format(), text
@@ -48,7 +48,7 @@ def split_format(text: str, what: str) -> tuple[Format, str]:
         raise UserError(f"{what}: /{head} is no format; it is a count, one of {FORMATS} and one of {''.join(UNITS)}")
     letter = unit = ""
     for character in match[2]:
-        if character in FORMATS and not (character == "c" and letter):
+        if character in FORMATS and not (character == "c" and (letter or unit)):
             letter = character
         elif character in UNITS:
             unit = character

@@ -47,7 +47,9 @@ def reference() -> str:
     lines = [_HEAD, "| command | short | keys | one line |", "|---|---|---|---|"]
     for row in rows:
         short = ", ".join(f"`{s}`" for s in row.abbreviations)
-        lines.append(f"| [{row.name}](#{row.name.replace(' ', '-')}) | {short} | {_keys(row)} | {_cell(row.one_line)} |")
+        lines.append(
+            f"| [{row.name}](#{row.name.replace(' ', '-')}) | {short} | {_keys(row)} | {_cell(row.one_line)} |"
+        )
     family = ""
     for row in rows:
         if row.family != family:

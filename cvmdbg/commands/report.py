@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from cvmdbg.analysis.code import comment_for, mode_at, source_line
 from cvmdbg.analysis.explain import explain
 from cvmdbg.analysis.panes import display_rows, status
-from cvmdbg.commands.table import Json, Result, Steps
+from cvmdbg.commands.table import Json, Progress, Result, Steps
 from cvmdbg.debugger import Debugger, Halt
 from cvmdbg.forms import hexa
 from cvmdbg.rows import Check, Explanation
@@ -61,42 +61,48 @@ def table(rows: Iterable[Any], header: str = "", empty: str = "", opens: str = "
 
 
 def running(session: Session, run: Run) -> Steps:
-    """Carry out a run and report where it ended, with the commands of the breakpoint that was hit."""
-    halt = yield from run
-    lines = list(stop_lines(session, halt))
+    """Carry out a run and report where it ended. A breakpoint's command list may send the guest on again."""
+    if session.in_list:  # a list ends with the command that resumes; whoever runs the list goes on with its run
+        session.following = run
+        return Result()
+    lines: list[str] = []
+    while True:
+        halt = yield from run
+        commands = _list_of(session, halt)
+        if "silent" not in commands[:1]:
+            lines += stop_lines(session, halt)
+        again = yield from _carry_out(session, commands, lines)
+        if again is None:
+            break
+        run = again
     value = stop_value(session, halt)
-    if halt.number is not None:
-        more, again = yield from _commands(session, halt.number)
-        lines += more
-        if again is not None:
-            return Result((*lines, *again.lines), again.value, again.opens)
     opens = "explain" if halt.kind == "fault" and session.settings.text("explain") == "auto" else ""
     return Result(tuple(lines), value, opens)
 
 
-def _commands(session: Session, number: int) -> Any:
-    """A breakpoint's command list; the run goes on when the list says so."""
-    breakpoint_ = session.live.breakpoints.all.get(number)
-    lines: list[str] = []
-    again: Result | None = None
-    for line in list(breakpoint_.commands) if breakpoint_ is not None else []:
-        if line.strip() == "silent":
+def _list_of(session: Session, halt: Halt) -> list[str]:
+    """The command list of the breakpoint that was hit."""
+    found = session.live.breakpoints.all.get(halt.number) if halt.number is not None else None
+    return [line.strip() for line in found.commands] if found is not None else []
+
+
+def _carry_out(session: Session, commands: list[str], lines: list[str]) -> Generator[Progress, None, Run | None]:
+    """Run a command list, adding what it says; the run that its last command asks for, if it does."""
+    for line in commands:
+        if line == "silent":
             continue
+        session.in_list, session.following = True, None
         try:
             result = yield from session.nested(line)
         except (UserError, TargetError) as error:
             lines.append(str(error))
-            break
+            return None
+        finally:
+            session.in_list = False
         lines += result.lines
-        if session.live.halt is not None and _resumes(session, line):
-            again = result
-            break
-    return lines, again
-
-
-def _resumes(session: Session, line: str) -> bool:
-    command, _ = session.table.resolve(line)
-    return "r" in command.needs
+        if session.following is not None:
+            return session.following
+    return None
 
 
 def stop_lines(session: Session, halt: Halt) -> Iterable[str]:

@@ -288,7 +288,7 @@ COMMANDS = (
         "until",
         "run to here or out of this frame; without a place: past a loop",
         ("u",),
-        ("u",),
+        (),
         "[LOCATION]",
         "s r",
         "Without LOCATION it is next that never goes backwards, so a loop is run to its end.",

@@ -194,7 +194,37 @@ def test_any_text_is_parsed_or_refused_in_a_sentence(text: str) -> None:
         assert 0 <= error.column <= len(text)
 
 
-@given(st.lists(st.sampled_from("1 a $x0 ( ) + - * & . -> [ ] == 16:1f 'm'::f sizeof (char) ? : , 0x1f 'c'".split())))
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "1",
+                "a",
+                "$x0",
+                "(",
+                ")",
+                "+",
+                "-",
+                "*",
+                "&",
+                ".",
+                "->",
+                "[",
+                "]",
+                "==",
+                "16:1f",
+                "'m'::f",
+                "sizeof",
+                "(char)",
+                "?",
+                ":",
+                ",",
+                "0x1f",
+                "'c'",
+            ]
+        )
+    )
+)
 def test_any_sequence_of_words_is_parsed_or_refused(words: list[Any]) -> None:
     text = " ".join(words)
     try:

@@ -219,7 +219,7 @@ def test_hostile_files_are_sentences() -> None:
     chance = random.Random(20240607)
     files = [HELLO.read_bytes(), LDSO.read_bytes()]
     refused = 0
-    for _ in range(400):
+    for _ in range(150):
         content = bytearray(chance.choice(files))
         if chance.random() < 0.3:
             del content[chance.randrange(len(content)) :]
@@ -232,7 +232,7 @@ def test_hostile_files_are_sentences() -> None:
             assert str(error).startswith("broken.so")
             assert len(str(error)) < 300
             refused += 1
-    assert refused > 20
+    assert refused > 10
 
 
 @pytest.mark.parametrize("content", [b"", b"\x7fELF", b"MZ" * 100, b"\x7fELF\x01\x01\x01" + bytes(60)])
