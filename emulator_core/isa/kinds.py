@@ -2,11 +2,11 @@
 
 from functools import cache
 
-from emulator_core.isa import operands, operands_a64, operands_system
+from emulator_core.isa import operands, operands_a64, operands_fp, operands_system
 from emulator_core.isa.operands import Kind
 
-_KINDS = operands.KINDS | operands_a64.KINDS | operands_system.KINDS
-_FAMILIES = operands.FAMILIES | operands_a64.FAMILIES
+_KINDS = operands.KINDS | operands_a64.KINDS | operands_system.KINDS | operands_fp.KINDS
+_FAMILIES = operands.FAMILIES | operands_a64.FAMILIES | operands_fp.FAMILIES
 
 
 @cache

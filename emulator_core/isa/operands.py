@@ -36,6 +36,14 @@ class Kind:
     canonical: Callable[[int, int], int] | None = None  # (value, width) to the value that the same text reads as
     target: bool = False  # the text is an address that the instruction names
     base: bool = False  # the register is the base of a memory access
+    choices: Callable[[str], Sequence[int]] | None = None  # all values of a text that has several
+
+    def values(self, text: str, width: int, place: Place) -> Sequence[int]:
+        """What a text that the pattern matched may stand for, the likeliest first."""
+        if self.choices:
+            return self.choices(text)
+        value = self.read(text, width, place)
+        return () if value is None else (value,)
 
 
 # Text of fixed lists

@@ -82,7 +82,9 @@ class Form:
 
     @cached_property
     def mnemonics(self) -> list[str]:
-        """Every mnemonic that the template can spell."""
+        """Every mnemonic that the template can spell; most spell one, which needs no compiling."""
+        if not re.search("[<{]", self.row.mnemonic):
+            return [self.row.mnemonic]
         parts: list[list[str]] = []
         for node in self.nodes:
             if isinstance(node, str):
@@ -236,9 +238,8 @@ def _read(
         if after is not None:
             yield from _read(nodes, at + 1, text, after, fields, place, failure)
     elif isinstance(node, Operand):
-        taken = _read_operand(node, text, position, fields, place, failure)
-        if taken is not None:
-            yield from _read(nodes, at + 1, text, taken[0], taken[1], place, failure)
+        for after, taken in _read_operand(node, text, position, fields, place, failure):
+            yield from _read(nodes, at + 1, text, after, taken, place, failure)
     else:
         rest = nodes[at + 1 :]
         yield from _read(node + rest, 0, text, position, fields, place, failure)
@@ -249,15 +250,16 @@ def _read(
 
 def _read_operand(
     operand: Operand, text: str, position: int, fields: dict[str, int], place: Place, failure: Failure
-) -> tuple[int, dict[str, int]] | None:
+) -> Iterator[tuple[int, dict[str, int]]]:
+    """The end of an operand and the fields with it, for every value that agrees with them."""
     start = _skip(text, position) if position and not text[position - 1].isalnum() else position
     match = operand.kind.pattern.match(text, start)
-    value = operand.kind.read(match[0], operand.width, place) if match else None
-    if match is None or value is None:
-        failure.at(start, operand.kind.expects)
-        return None
-    taken = dict(fields)
-    if not operand.assign(value, taken):
-        failure.at(start, f"{operand.kind.expects} that agrees with the others")
-        return None
-    return match.end(), taken
+    values = operand.kind.values(match[0], operand.width, place) if match else ()
+    agreeing = False
+    for value in values:
+        taken = dict(fields)
+        if match and operand.assign(value, taken):
+            agreeing = True
+            yield match.end(), taken
+    if not agreeing:
+        failure.at(start, operand.kind.expects + (" that agrees with the others" if values else ""))

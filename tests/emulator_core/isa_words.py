@@ -45,11 +45,6 @@ def divergences() -> dict[tuple[int, Mode], Divergence]:
         return {(int(word, 16), cast(Mode, mode)): Divergence(*rest) for word, mode, *rest in rows}
 
 
-def spelt(encoding: Encoding | None) -> bool:
-    """Whether the rows spell an encoding; those of vector arithmetic do not yet. Unallocated words are spelt."""
-    return encoding is None or bool(encoding.rows)
-
-
 def fill(encoding: Encoding, source: random.Random) -> int:
     """A random word of an encoding's bits; a narrower encoding may own it."""
     return source.getrandbits(32) & ~encoding.bits.mask | encoding.bits.value

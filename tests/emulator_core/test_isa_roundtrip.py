@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from functools import cache
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from isa_words import HERE, fill, vectors, word_of
@@ -48,8 +49,9 @@ def test_every_row_reads_what_it_spells() -> None:
             check_round_trip(word, PC, mode)
 
 
-def test_every_vector_comes_back() -> None:
-    for word, mode, pc, _ in vectors(HERE / "disassembly-sample.tsv.gz"):
+@pytest.mark.parametrize("name", ["disassembly-sample.tsv.gz", "disassembly-fpsimd.tsv.gz"])
+def test_every_vector_comes_back(name: str) -> None:
+    for word, mode, pc, _ in vectors(HERE / name):
         check_round_trip(word, pc, mode)
 
 
