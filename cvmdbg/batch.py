@@ -84,7 +84,7 @@ class Batch:
         for row in rows:
             if not row.whole and not final:
                 break
-            self.out.write(row.line + "\n")
+            self.out.write(row.text + "\n")
             self._printed += 1
         self.out.flush()
 
@@ -116,7 +116,7 @@ class Batch:
 
 
 def _console(row: OutputRow) -> Json:
-    return {"source": row.source, "compartment": row.badge, "tick": row.tick, "line": row.line}
+    return {"source": row.source, "compartment": row.badge, "tick": row.tick, "line": row.text}
 
 
 def lines_of(commands: Iterable[str], scripts: Iterable[str]) -> list[str]:

@@ -340,7 +340,10 @@ class SummaryRow:
 
 @dataclass(frozen=True, slots=True)
 class OutputRow:
-    """A line of the console. ``source``: guest, monitor, debugger, prompt. ``whole`` is False while no newline came."""
+    """A line of the console. ``source``: guest, monitor, debugger, prompt. ``whole`` is False while no newline came.
+
+    ``line`` has its tabs spread, for a pane; ``printed`` keeps them.
+    """
 
     tick: int | None
     thread: int
@@ -348,11 +351,12 @@ class OutputRow:
     source: str
     line: str
     whole: bool = True
+    printed: str = ""
 
     @property
     def text(self) -> str:
         """The line, as printed."""
-        return self.line
+        return self.printed or self.line
 
 
 @dataclass(frozen=True, slots=True)

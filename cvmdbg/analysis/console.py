@@ -48,7 +48,9 @@ class Console:
     def _finish(self, key: tuple[str, int], output: Output, piece: bytes, whole: bool) -> None:
         index, before = self._partial.pop(key, (-1, b""))
         content = before + piece
-        row = OutputRow(output.tick, output.thread, output.compartment, output.source, _line(content), whole)
+        printed = _line(content)
+        spread = printed.expandtabs(8)
+        row = OutputRow(output.tick, output.thread, output.compartment, output.source, spread, whole, printed)
         place = index - self._dropped
         if index >= 0 and place >= 0:
             self._rows[place] = row
@@ -66,18 +68,11 @@ class Console:
 
 
 def _line(content: bytes) -> str:
-    """What stands on the line in the end: behind the last carriage return, backspaces carried out, tabs spread."""
+    """What stands on the line in the end: behind the last carriage return, backspaces carried out, tabs kept."""
     kept = bytearray()
     for byte in content.removesuffix(b"\r").rsplit(b"\r", 1)[-1]:
         if byte == 8:
             del kept[-1:]
         else:
             kept.append(byte)
-    return "".join(part if part == "\t" else visible(part.encode("latin-1")) for part in _tabs(kept)).expandtabs(8)
-
-
-def _tabs(content: bytearray) -> list[str]:
-    parts: list[str] = []
-    for index, part in enumerate(bytes(content).split(b"\t")):
-        parts += (["\t"] if index else []) + [part.decode("latin-1")]
-    return parts
+    return "\t".join(visible(part) for part in bytes(kept).split(b"\t"))

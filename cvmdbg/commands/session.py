@@ -258,7 +258,7 @@ COMMANDS = (
         "write the trace",
         ("exp",),
         (),
-        "strace FILE · json FILE",
+        "strace FILE · json FILE · svg FILE",
         "g",
         "",
         ("export strace trace.txt",),
