@@ -32,7 +32,7 @@ class Batch:
     def __init__(self, session: Session, out: TextIO, err: TextIO, as_json: bool) -> None:
         self.session, self.out, self.err, self.json = session, out, err, as_json
         self._printed = 0
-        self._open_line = ""
+        self._told = 0
         self.status = OK
 
     def connect(self) -> bool:
@@ -56,17 +56,16 @@ class Batch:
     _leaves = False
 
     def _guarded(self, line: str, action: Callable[[], Result]) -> bool:
-        first = self.session.console.count()
         try:
             result = action()
         except UserError as error:
-            self._fail(line, str(error), USER, first)
+            self._fail(line, str(error), USER)
             return False
         except TargetError as error:
-            self._fail(line, str(error), TARGET, first)
+            self._fail(line, str(error), TARGET)
             return False
         self._leaves = result.opens == "quit"
-        self._show(line, result, first)
+        self._show(line, result)
         return True
 
     # ---- printing ----
@@ -88,28 +87,30 @@ class Batch:
             self._printed += 1
         self.out.flush()
 
-    def _show(self, line: str, result: Result, first: int) -> None:
+    def _show(self, line: str, result: Result) -> None:
         if self.json:
             if line:
-                self._object(line, {"ok": True, "result": result.value, "text": list(result.lines)}, first)
+                self._object(line, {"ok": True, "result": result.value, "text": list(result.lines)})
             return
         self.console(final=True)
         for text in result.lines:
             self.out.write(text + "\n")
         self.out.flush()
 
-    def _fail(self, line: str, message: str, status: int, first: int) -> None:
+    def _fail(self, line: str, message: str, status: int) -> None:
         self.status = status
         if self.json:
             kind = "user" if status == USER else "target"
-            self._object(line, {"ok": False, "error": {"kind": kind, "message": message}}, first)
+            self._object(line, {"ok": False, "error": {"kind": kind, "message": message}})
             return
         self.console(final=True)
         self.err.write(f"cvmdbg: {message}\n")
         self.err.flush()
 
-    def _object(self, line: str, body: dict[str, Json], first: int) -> None:
-        rows = self.session.console.rows(first)
+    def _object(self, line: str, body: dict[str, Json]) -> None:
+        """One object, with the console lines since the last one."""
+        rows = self.session.console.rows(self._told)
+        self._told += len(rows)
         console: list[Json] = [_console(row) for row in rows]
         self.out.write(json.dumps({"command": line, **body, "console": console}, ensure_ascii=False) + "\n")
         self.out.flush()
@@ -167,12 +168,10 @@ def quiet_pipe() -> None:
 @contextmanager
 def _interrupts(session: Session) -> Iterator[None]:
     """Ctrl-C asks the session to stop; when nothing comes of it, the second one ends the program."""
-    asked: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if asked:
+        if session.cancelled:
             raise KeyboardInterrupt
-        asked.append(number)
         session.interrupt()
 
     before = signal.signal(signal.SIGINT, stop)

@@ -20,6 +20,7 @@ from cvmdbg.evaluate import evaluate
 from cvmdbg.expressions import parse
 from cvmdbg.forms import hexa
 from cvmdbg.frames import C64, Unwinder
+from cvmdbg.scope import FrameScope
 from cvmdbg.target import Move, Reason, Stop, StopKind, TargetError, ThreadState, UserError
 from cvmdbg.values import Value, format_text, load, show
 from emulator_core.disassembler import Instruction, disassemble
@@ -420,29 +421,30 @@ class Runner:
 
     def _holds(self, breakpoint_: Breakpoint, stop: Stop) -> bool:
         """The condition's truth; one that cannot be evaluated stops, as in gdb, and says so."""
-        from cvmdbg.scope import FrameScope
-
-        debugger = self.debugger
-        unwinder = Unwinder(debugger.target, debugger.symbols, debugger.places, debugger.trace)
-        scope = FrameScope(debugger, unwinder.innermost(stop.thread))
         try:
-            tree = parse(breakpoint_.condition, scope.is_type)
-            return evaluate(tree, scope, breakpoint_.condition).number != 0
+            return _value(breakpoint_.condition, self._scope(stop.thread)).number != 0
         except (UserError, TargetError) as error:
-            debugger.console.say(f"condition of breakpoint {breakpoint_.number}: {str(error).splitlines()[0]}")
+            said = str(error).splitlines()[0]
+            self.debugger.console.say(f"condition of breakpoint {breakpoint_.number}: {said}")
             return True
 
     def _act(self, breakpoint_: Breakpoint, stop: Stop) -> None:
         """A dprintf prints and goes on."""
-        if breakpoint_.kind == "dprintf":
-            self.debugger.changed()
-            self.debugger.select_thread(stop.thread)
-            try:
-                text = format_text(breakpoint_.format, self.debugger.evaluate, self.debugger.scope())
-            except (UserError, TargetError) as error:
-                text = f"dprintf {breakpoint_.number}: {str(error).splitlines()[0]}"
-            for line in text.splitlines():
-                self.debugger.console.say(line, tick=stop.tick)
+        if breakpoint_.kind != "dprintf":
+            return
+        scope = self._scope(stop.thread)
+        try:
+            text = format_text(breakpoint_.format, lambda part: _value(part, scope), scope)
+        except (UserError, TargetError) as error:
+            text = f"dprintf {breakpoint_.number}: {str(error).splitlines()[0]}"
+        for line in text.splitlines():
+            self.debugger.console.say(line, tick=stop.tick)
+
+    def _scope(self, thread: int) -> FrameScope:
+        """The innermost frame of a thread, whoever is selected."""
+        debugger = self.debugger
+        unwinder = Unwinder(debugger.target, debugger.symbols, debugger.places, debugger.trace)
+        return FrameScope(debugger, unwinder.innermost(thread))
 
     def _hit(self, breakpoint_: Breakpoint, stop: Stop) -> Halt:
         """A breakpoint that stops."""
@@ -528,6 +530,10 @@ def _just(halt: Halt) -> Run:
     """A run that has ended already."""
     return halt
     yield  # a generator, as every run
+
+
+def _value(text: str, scope: FrameScope) -> Value:
+    return evaluate(parse(text, scope.is_type), scope, text)
 
 
 def _tag_words(debugger: Debugger, address: int) -> str:

@@ -20,12 +20,10 @@ class Setting:
 SETTINGS = (
     Setting("trace exact", "bool", "on", "stop at each crossing to read its arguments while they are as they were"),
     Setting("disassemble-next", "bool", "off", "show the next instruction at every stop, beside its source line"),
-    Setting("print elements", "number", "200", "how many bytes of a string or elements of an array are shown"),
+    Setting("print elements", "number", "200", "how many bytes of a string x/s shows"),
     Setting("explain", "auto|manual", "auto", "say why at once when the guest faults"),
-    Setting("scheduler-locking", "off|on", "off", "on: only the selected thread runs while it is stepped"),
     Setting("directories", "text", "", "folders in which source files are looked for, separated by colons"),
     Setting("glyphs", "auto|unicode|ascii", "auto", "which characters the panes are drawn with"),
-    Setting("console-colour", "bool", "off", "let colours that the guest prints through"),
     Setting("confirm", "bool", "on", "ask before what loses something"),
     Setting("listsize", "number", "10", "how many lines list shows"),
     Setting("theme", "text", "cvm-dark", "colours of the screen"),
