@@ -33,10 +33,14 @@
 #define X     (s->x)
 #define IMM   ((int64_t)s->imm)
 #define LO(r) (cpu->lo[r])
+/* The value is there before the index of where it goes: so few host registers are live that no op has to save
+ * one. */
 #define SETX(r, v)                                                                                           \
     do {                                                                                                     \
+        uint64_t v_ = (v);                                                                                   \
+        __asm__ volatile("" : "+r"(v_) : : "memory");                                                        \
         unsigned r_ = (r);                                                                                   \
-        cpu->lo[r_] = (v);                                                                                   \
+        cpu->lo[r_] = v_;                                                                                    \
         cv &= ~bit(r_);                                                                                      \
     } while (0)
 #define SETW(r, v) SETX(r, (uint32_t)(v))
