@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 from cvmdbg.breakpoints import Breakpoint
 from cvmdbg.symbols import Found
 from cvmdbg.target import UserError
+from cvmdbg.types_c import Array, Function, Struct, bare
 from cvmdbg.values import absolute
+from emulator_core.capability import Capability
 
 if TYPE_CHECKING:
     from cvmdbg.debugger import Debugger
+
+
+EXECUTE = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +75,13 @@ def address_of(debugger: Debugger, text: str) -> tuple[int, str]:
     if re.fullmatch(r"[0-9a-fA-F]+", text) and (not text.isdigit() or len(text) > 5):
         return int(text, 16), f"read as 0x{text.lower()}"
     value = debugger.evaluate(text)
-    if value.address is not None and value.bits is None and not _is_number(value.content):
-        return value.address, ""
-    from cvmdbg.types_c import Array, Function, Struct, bare
-
     if value.address is not None and isinstance(bare(value.type), Function | Array | Struct):
         return value.address, ""
     where = absolute(value, debugger.scope())
+    if value.bits is not None and Capability(value.bits).perms & EXECUTE and where & 1:
+        return where & ~1, "bit 0 is the mode: C64"
     note = f"{value.number:#x} is {where:#x} in {debugger.places.badge(where)}" if where != value.number else ""
     return where, note
-
-
-def _is_number(content: bytes) -> bool:
-    return bool(content)
 
 
 def _current_file(debugger: Debugger) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,8 @@ from cvmdbg.forms import hexa
 from cvmdbg.frames import Frame
 from cvmdbg.rows import Code, CodeRow
 from cvmdbg.target import TargetError, UserError
+from emulator_core._core import cap_pair_check
+from emulator_core.capability import PAIR_CHECKS, Capability
 from emulator_core.disassembler import Instruction, Mode, disassemble
 
 MAX_SOURCE = 4 << 20
@@ -85,11 +88,26 @@ def comment_for(debugger: Debugger, found: Instruction, frame: Frame | None) -> 
         badge, text = points_at(debugger, found.target)
         if text:
             notes.append(f"{badge} {text}".strip())
-    if "call" in found.kinds and frame is not None:
+    if found.mnemonic == "blrs" and frame is not None:
+        notes += _pair_check(debugger, found, frame)
+    elif "call" in found.kinds and frame is not None:
         notes.append("↵ enters")
-    if frame is not None and found.target is None:
+    if frame is not None and found.target is None and found.mnemonic != "blrs":
         notes += _operand_values(debugger, found, frame)
     return "  ".join(notes)
+
+
+def _pair_check(debugger: Debugger, found: Instruction, frame: Frame) -> list[str]:
+    """What BLRS C29, Cn, Cm will say of the pair that it is about to be given."""
+    names = re.findall(r"c\d+", found.operands)
+    values = [register_value(debugger, frame, name) for name in names]
+    if len(values) < 3 or values[1] is None or values[2] is None:
+        return []
+    failed = cap_pair_check(Capability(values[1]), Capability(values[2]), False)
+    if failed:
+        return [f"✗ {PAIR_CHECKS[failed]}"]
+    badge, text = points_at(debugger, values[1])
+    return [f"✓ pair: enters {badge} {text}".rstrip()]
 
 
 def _operand_values(debugger: Debugger, found: Instruction, frame: Frame) -> Iterator[str]:

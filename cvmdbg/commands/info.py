@@ -9,7 +9,7 @@ from cvmdbg.analysis import panes
 from cvmdbg.analysis.registers import KINDS, grant_lines, register_rows, register_value
 from cvmdbg.commands.report import capability_value, jsonable, table
 from cvmdbg.commands.table import Command, Json, Result
-from cvmdbg.forms import hexa
+from cvmdbg.forms import VALUE, capability_columns, hexa
 from cvmdbg.locations import address_of
 from cvmdbg.rows import RegisterRow
 from cvmdbg.target import UserError
@@ -87,12 +87,41 @@ def info_compartments(session: Session, text: str) -> Result:
 
 def info_crossings(session: Session, text: str) -> Result:
     """Calls that crossed, filtered as the trace pane is."""
+    words = text.split()
+    if len(words) == 2 and all(session.live.places.named(word) for word in words):
+        return _between(session, *words)
     rows = panes.trace_rows(session.live, 0, None, text)
     empty = "no calls yet. Calls appear when a thread crosses into the LibOS; c continues."
     if session.live.trace.entries and not rows:
         empty = f"none of {len(session.live.trace)} calls passes the filter"
     header = f"  {'#':>5} {'tick':>10} {'thr':<5} {'path':<7} {'call':<50} {'result':<12} ticks"
     return table(rows, header, empty, "trace")
+
+
+def _between(session: Session, first: str, second: str) -> Result:
+    """The sealed pair that leads from one compartment into another, and what its calls cost."""
+    places = session.live.places
+    source, target = places.named(first), places.named(second)
+    assert source is not None
+    assert target is not None
+    path = f"{source.badge}→{target.badge}"
+    gates = [g for g in source.grants if g.name in ("ca3", "ca4")]
+    leads = bool(gates) and places.badge(gates[0].value & VALUE & ~1) == target.badge
+    lines = [f"{path}: " + ("its gate leads there" if leads else "no gate of it leads there")]
+    lines += [f" {g.name} {g.title:<16} {capability_columns(g.value)}  {g.meaning}" for g in gates if leads]
+    rows = [row for row in panes.summary_rows(session.live) if row.path == path]
+    calls, failed = sum(row.calls for row in rows), sum(row.failed for row in rows)
+    lines.append(f" {calls} calls, {failed} failed, {sum(row.ticks for row in rows)} ticks inside")
+    lines += [f" {row.text}" for row in rows]
+    body: dict[str, Json] = {
+        "path": path,
+        "gate": [capability_value(g.value) for g in gates] if leads else [],
+        "calls": calls,
+        "failed": failed,
+        "ticks": sum(row.ticks for row in rows),
+        "by_name": [jsonable(row) for row in rows],
+    }
+    return Result(tuple(lines), body, "trace")
 
 
 def info_syscall(session: Session, text: str) -> Result:
@@ -261,11 +290,12 @@ COMMANDS = (
         "calls between compartments, paired with their returns",
         ("info cr", "info crossing"),
         (),
-        "[FILTER]",
+        "[FROM TO · FILTER]",
         "g",
-        "FILTER: words that all must hold: call=open* nr=56 thread=17/0 path=17>16 layer=0 err err=ENOENT ticks>1000 "
-        "tick=2M..3M ptr=47ff inside; ! negates.",
-        ("info crossings", "i cr path=17>16 err"),
+        "FROM TO are badges: the sealed pair between the two, counts and costs. FILTER is words that all must hold: "
+        "call=open* nr=56 thread=17/0 path=17>16 layer=0 err err=ENOENT ticks>1000 tick=2M..3M ptr=47ff inside; "
+        "! negates.",
+        ("info crossings", "i cr path=17>16 err", "info crossing 17 16"),
         info_crossings,
     ),
     Command(

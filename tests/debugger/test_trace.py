@@ -98,6 +98,23 @@ def test_the_inexact_trace_is_the_same_but_for_what_it_captures(opened: Open) ->
     assert loose == exact
 
 
+def test_between_two_compartments(opened: Open) -> None:
+    session = opened("libhello", "run")
+    result = session.execute("info crossing 17 16")
+    assert result.lines[0] == "17→16: its gate leads there"
+    assert isinstance(result.value, dict)
+    assert result.value["calls"] == len(session.trace_rows(only="path=17>16"))
+    assert session.execute("info crossing 16 17").lines[0] == "16→17: no gate of it leads there"
+
+
+def test_the_code_says_what_a_sealed_branch_will_do(opened: Open) -> None:
+    session = opened("libhello", "break *'libldso.so'::c_out+64", "run")
+    assert session.code(before=0, count=1).rows[0].comment == "✓ pair: enters 16 syscall_handler"
+    session = opened("faults", "break *blrs_with_mismatched_types+16", args=("blrs_types",))
+    session.execute("run")
+    assert session.code(before=0, count=1).rows[0].comment == "✗ the object types differ"
+
+
 # ---- compartments ----
 
 
