@@ -11,8 +11,8 @@ void fault_set(struct cpu *, const struct emu_fault *);
  * (false). */
 bool fault_deliver(struct cpu *);
 
-/* Make the exception: PSTATE, SPSR, ELR, ESR and the pc change as the specification's TakeException says. Only
- * aborts and misaligned pcs have an address for FAR. */
+/* Make the exception: PSTATE, SPSR, ELR, ESR and the pc change as the specification's TakeException says.
+ * Only aborts and misaligned pcs have an address for FAR. */
 void exception_take(struct cpu *, unsigned target_el, uint32_t esr, uint64_t return_address);
 
 bool caps_enabled_at(struct cpu *, unsigned el);

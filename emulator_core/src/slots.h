@@ -117,8 +117,8 @@ static inline uint8_t to_sp(unsigned n) { return from_sp(n); }
 #define FOR_CONDITIONS(M)                                                                                    \
     M(eq, 0)                                                                                                 \
     M(ne, 1)                                                                                                 \
-    M(cs, 2) M(cc, 3) M(mi, 4) M(pl, 5) M(vs, 6) M(vc, 7) M(hi, 8) M(ls, 9) M(ge, 10) M(lt, 11) M(gt, 12)    \
-        M(le, 13)
+    M(cs, 2)                                                                                                 \
+    M(cc, 3) M(mi, 4) M(pl, 5) M(vs, 6) M(vc, 7) M(hi, 8) M(ls, 9) M(ge, 10) M(lt, 11) M(gt, 12) M(le, 13)
 
 /* ---- flags --------------------------------------------------------------------------------------------- */
 
