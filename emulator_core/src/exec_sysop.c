@@ -69,7 +69,7 @@ static enum outcome flush(struct cpu *cpu, uint32_t word) {
     return NEXT;
 }
 
-/* ---- address translation ------------------------------------------------------------------------------ */
+/* ---- address translation ------------------------------------------------------------------------------- */
 
 /* The EL whose access AT asks about, by op1 and op2: S1E1, S1E0 · S1E2, S12E1, S12E0 · S1E3. There is no
  * stage 2. */
@@ -167,8 +167,9 @@ static const struct sysop sysops[] = {
     TLBI(0, 7, 0, EL1, TTLB), TLBI(0, 7, 1, EL1, TTLB), TLBI(0, 7, 2, EL1, TTLB),
     TLBI(0, 7, 3, EL1, TTLB), TLBI(0, 7, 5, EL1, TTLB), TLBI(0, 7, 7, EL1, TTLB),
     TLBI_EL2(3, 0), TLBI_EL2(3, 1), TLBI_EL2(3, 5), TLBI_EL2(7, 0), TLBI_EL2(7, 1), TLBI_EL2(7, 5),
-    TLBI(4, 0, 1, EL2, NEVER), TLBI(4, 0, 5, EL2, NEVER), TLBI(4, 3, 4, EL2, NEVER), TLBI(4, 3, 6, EL2, NEVER),
-    TLBI(4, 4, 1, EL2, NEVER), TLBI(4, 4, 5, EL2, NEVER), TLBI(4, 7, 4, EL2, NEVER), TLBI(4, 7, 6, EL2, NEVER),
+    TLBI(4, 0, 1, EL2, NEVER), TLBI(4, 0, 5, EL2, NEVER), TLBI(4, 3, 4, EL2, NEVER),
+    TLBI(4, 3, 6, EL2, NEVER), TLBI(4, 4, 1, EL2, NEVER), TLBI(4, 4, 5, EL2, NEVER),
+    TLBI(4, 7, 4, EL2, NEVER), TLBI(4, 7, 6, EL2, NEVER),
     TLBI(6, 3, 0, EL3, NEVER), TLBI(6, 3, 1, EL3, NEVER), TLBI(6, 3, 5, EL3, NEVER),
     TLBI(6, 7, 0, EL3, NEVER), TLBI(6, 7, 1, EL3, NEVER), TLBI(6, 7, 5, EL3, NEVER),
 };

@@ -8,8 +8,7 @@ static uint64_t control(struct cpu *cpu, enum sys_word name) { return cpu->sys.w
 static uint32_t immediate16(uint32_t word) { return field(word, 5, 16); }
 static uint32_t syndrome(unsigned class, uint32_t iss) { return class << 26 | 1u << 25 | iss; }
 
-/* ---- registers
- * -------------------------------------------------------------------------------------------------- */
+/* ---- registers ----------------------------------------------------------------------------------------- */
 
 EXEC(mrs_aarch64_instrs_system_register_system) {
     uint64_t value;
@@ -60,8 +59,7 @@ EXEC(msr_imm_aarch64_instrs_system_register_cpsr) {
     }
 }
 
-/* ---- hints and barriers
- * ----------------------------------------------------------------------------------------- */
+/* ---- hints and barriers -------------------------------------------------------------------------------- */
 
 /* A wait that SCTLR (nTWI, nTWE), HCR (TWI, TWE) or SCR (TWI, TWE) turns into an exception; index 1 is WFE.
  */
@@ -91,8 +89,7 @@ EXEC(wfi_aarch64_instrs_system_hints) {
     return cpu->mode == EMU_MODE_SYSTEM ? trap_stop(cpu, EMU_STOP_HALT, 0) : NEXT;
 }
 
-/* ---- exceptions
- * ------------------------------------------------------------------------------------------------- */
+/* ---- exceptions ---------------------------------------------------------------------------------------- */
 
 EXEC(svc_aarch64_instrs_system_exceptions_runtime_svc) {
     if (cpu->mode == EMU_MODE_USER) return trap_stop(cpu, EMU_STOP_SYSCALL, immediate16(word));

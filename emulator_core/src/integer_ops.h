@@ -15,7 +15,7 @@ struct widths {
 #define DECLARE_WIDTHS(op, form) DECLARE(op##_##form##_x) DECLARE(op##_##form##_w)
 #define WIDTHS(op, form) {REF(op##_##form##_w), REF(op##_##form##_x)}
 
-/* ---- add, subtract, logic --------------------------------------------------------------------------------------- */
+/* ---- add, subtract, logic ------------------------------------------------------------------------------ */
 
 enum form { REG, LSL, LSR, ASR, ROR, UXTB, UXTH, UXTW, SXTB, SXTH, SXTW, FORMS };
 
@@ -42,7 +42,8 @@ static const struct widths arithmetic[4][FORMS] = {
     ARITHMETIC(add), ARITHMETIC(adds), ARITHMETIC(sub), ARITHMETIC(subs)};
 /* By opc and N, bits 30, 29 and 21. */
 static const struct widths logical[8][FORMS] = {
-    LOGICAL(and), LOGICAL(bic), LOGICAL(orr), LOGICAL(orn), LOGICAL(eor), LOGICAL(eon), LOGICAL(ands), LOGICAL(bics)};
+    LOGICAL(and), LOGICAL(bic), LOGICAL(orr), LOGICAL(orn),
+    LOGICAL(eor), LOGICAL(eon), LOGICAL(ands), LOGICAL(bics)};
 
 /* Logical immediates by opc: as IMM extends on 32 and 64 bits, twice, run. */
 #define DECLARE_MASKS(op) DECLARE_WIDTHS(op, imm) DECLARE(op##_twice_x) DECLARE(op##_run_x)
@@ -50,7 +51,7 @@ static const struct widths logical[8][FORMS] = {
 DECLARE_MASKS(and) DECLARE_MASKS(orr) DECLARE_MASKS(eor) DECLARE_MASKS(ands)
 static const op_ref masks[4][4] = {MASKS(and), MASKS(orr), MASKS(eor), MASKS(ands)};
 
-/* ---- conditions ------------------------------------------------------------------------------------------------- */
+/* ---- conditions ---------------------------------------------------------------------------------------- */
 
 #define DECLARE_CONDITION(cond, n)                                                                           \
     DECLARE(csel_x_##cond) DECLARE(csel_w_##cond) DECLARE(csinc_x_##cond) DECLARE(csinc_w_##cond)            \

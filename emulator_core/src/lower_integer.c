@@ -16,7 +16,7 @@ static bool use(op_ref *op, op_ref chosen) {
     return true;
 }
 
-/* ---- add, subtract, logic --------------------------------------------------------------------------- */
+/* ---- add, subtract, logic ------------------------------------------------------------------------------ */
 
 static op_ref width(const struct widths *pair, uint32_t word) { return is_64(word) ? pair->x : pair->w; }
 
@@ -61,8 +61,7 @@ static bool lower_add_sub_extend(struct slot *s, op_ref *op, struct insn in) {
     return use(op, width(&arithmetic[field(in.word, 29, 2)][extend_form(in.word)], in.word));
 }
 
-/* ---- immediates
- * ------------------------------------------------------------------------------------------------- */
+/* ---- immediates ---------------------------------------------------------------------------------------- */
 
 static bool lower_add_sub_imm(struct slot *s, op_ref *op, struct insn in) {
     bool subtracts = field(in.word, 30, 1);
@@ -107,8 +106,7 @@ static bool lower_move_wide(struct slot *s, op_ref *op, struct insn in) {
     return is_64(in.word) ? USE(mov_imm) : USE(mov_imm_w);
 }
 
-/* ---- bitfields
- * -------------------------------------------------------------------------------------------------- */
+/* ---- bitfields ----------------------------------------------------------------------------------------- */
 
 /* X moves the field's top bit to bit 63, RM moves it back down to its place. */
 static void set_field(struct slot *s, uint32_t word) {
@@ -169,8 +167,7 @@ static bool lower_extr(struct slot *s, op_ref *op, struct insn in) {
     return USE(mov_x);
 }
 
-/* ---- three and two registers
- * ------------------------------------------------------------------------------------ */
+/* ---- three and two registers --------------------------------------------------------------------------- */
 
 #define REGISTERS(name, x_op, w_op)                                                                          \
     static bool lower_##name(struct slot *s, op_ref *op, struct insn in) {                                   \
@@ -217,8 +214,7 @@ ACCUMULATE(smsubl, smsubl, smsubl)
 ACCUMULATE(umaddl, umaddl, umaddl)
 ACCUMULATE(umsubl, umsubl, umsubl)
 
-/* ---- conditions
- * ------------------------------------------------------------------------------------------------- */
+/* ---- conditions ---------------------------------------------------------------------------------------- */
 
 static bool lower_select(struct slot *s, op_ref *op, struct insn in) {
     unsigned cond = field(in.word, 12, 4);

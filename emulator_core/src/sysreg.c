@@ -135,8 +135,7 @@ static const struct twin {
     {SYS_CNTV_CVAL_EL02, SYS_CNTV_CVAL_EL0, SYS_CNTHV_CVAL_EL2},
 };
 
-/* ---- who may
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- who may ------------------------------------------------------------------------------------------- */
 
 static int by_key(const void *key, const void *row) {
     return (int)*(const uint16_t *)key - (int)((const struct row *)row)->key;
@@ -234,8 +233,7 @@ static bool allowed(struct cpu *cpu, const struct row *row, unsigned direction, 
     return !(capability || row->gates & C) || caps_enabled(cpu);
 }
 
-/* ---- where values stand
- * ----------------------------------------------------------------------------------------- */
+/* ---- where values stand -------------------------------------------------------------------------------- */
 
 /* The register that a row's name means here. */
 static enum sys_word redirected(struct cpu *cpu, enum sys_word name) {
@@ -332,8 +330,7 @@ static void word_set(struct cpu *cpu, enum sys_word name, uint64_t value) {
     if (rows[name].gates & S) cpu_refresh(cpu);
 }
 
-/* ---- access
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- access -------------------------------------------------------------------------------------------- */
 
 static enum sys_word name_of(struct cpu *cpu, const struct row *row) {
     return redirected(cpu, (enum sys_word)(row - rows));
@@ -367,8 +364,7 @@ bool sysreg_write_cap(struct cpu *cpu, uint32_t word, struct cap value) {
     return true;
 }
 
-/* ---- by name: a debugger's access, which asks nobody
- * ------------------------------------------------------------ */
+/* ---- by name: a debugger's access, which asks nobody --------------------------------------------------- */
 
 static const char *const word_names[] = {
 #define REG(name, ...) #name,
