@@ -17,7 +17,7 @@ import platformdirs
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Input
+from textual.widget import Widget
 
 from cvmdbg.commands.table import Command
 from cvmdbg.rows import Status, TraceRow
@@ -44,7 +44,7 @@ from cvmdbg.tui.panes.memory import Memory
 from cvmdbg.tui.panes.registers import Integers, Registers, Systems, Vectors
 from cvmdbg.tui.panes.threads import Threads
 from cvmdbg.tui.panes.trace import CallDetail, Summary, Trace
-from cvmdbg.tui.prompt import Candidates, History, Prompt
+from cvmdbg.tui.prompt import Candidates, Entry, History, Prompt
 from cvmdbg.tui.snapshot import Look
 from cvmdbg.tui.status import KeyLine, Notice, StatusRow
 from cvmdbg.tui.theme import OWN, Palette, colours_of, theme_of
@@ -53,7 +53,7 @@ from cvmdbg.tui.worker import Worker
 NO_ANSWER = 2.0
 """Seconds after which a stop that was asked for is told to be missing."""
 RUNNING = "the guest runs: Ctrl-C stops it first"
-ASKED = frozenset({"print", "break", "x"})
+ASKED = frozenset({"print", "break", "x", "delete", "enable"})
 """Commands that do something without arguments, yet whose key opens the prompt for them."""
 FOLLOWS = frozenset({"frame", "up", "down", "thread", "run", "start"})
 """Commands after which Code shows where the selected frame stands, beside those that run the guest."""
@@ -75,8 +75,9 @@ class CvmApp(App[int]):
         Binding("ctrl+o", "jump", "jump", priority=True, show=False),
     ]
 
-    def __init__(self, session: Session, history: Path | None = None) -> None:
+    def __init__(self, session: Session, folder: Path | None = None) -> None:
         super().__init__()
+        self.folder = folder
         self.last_pane: Rows | None = None
         self.session = session
         self.worker = Worker(session, self.post_message)
@@ -111,7 +112,7 @@ class CvmApp(App[int]):
         self.status_row = StatusRow()
         self.key_line = KeyLine()
         self.notice = Notice()
-        self.prompt = Prompt(History(history))
+        self.prompt = Prompt(History(folder / "history" if folder is not None else None))
         self.sheets: list[Sheet] = []
         self.status: Status | None = None
         self.reasons: dict[str, str] = {}
@@ -404,10 +405,15 @@ class CvmApp(App[int]):
 
     def show_code(self, address: int | None) -> None:
         """A place in Code."""
-        code = self.desk.panes["code"]
-        assert isinstance(code, Code)
         self.focus_pane("code")
-        code.go(address)
+        self.code.go(address)
+
+    @property
+    def code(self) -> Code:
+        """The Code pane."""
+        pane = self.desk.panes["code"]
+        assert isinstance(pane, Code)
+        return pane
 
     def show_memory(self, address: int) -> None:
         """Memory at an address."""
@@ -535,9 +541,9 @@ class CvmApp(App[int]):
     def _expect(self, command: Command) -> None:
         """The place will change: Code follows it, Memory tells changes against what it shows."""
         if "r" in command.needs or command.name in FOLLOWS:
-            code, memory = self.desk.panes["code"], self.desk.panes["memory"]
-            assert isinstance(code, Code) and isinstance(memory, Memory)
-            code.follow()
+            memory = self.desk.panes["memory"]
+            assert isinstance(memory, Memory)
+            self.code.follow()
             if "r" in command.needs:
                 memory.new_stop()
             self.close_explanation()
@@ -562,20 +568,44 @@ class CvmApp(App[int]):
 
     # ---- keys ----
 
-    def on_key(self, event: events.Key) -> None:
-        """Keys that no widget took."""
-        if self.screen is not self.screen_stack[0] or isinstance(self.focused, Input):
+    async def on_event(self, event: events.Event) -> None:
+        """Keys are carried out here, in the order in which they come; Textual would queue them at the widgets."""
+        ours = isinstance(event, events.Key) and not event.is_forwarded and len(self.screen_stack) == 1
+        if not ours or not self.is_running:
+            await super().on_event(event)
             return
+        assert isinstance(event, events.Key)
+        if not await self._check_bindings(event.key, priority=True):
+            await self._take_key(event)
+
+    async def _take_key(self, event: events.Key) -> None:
+        """The focused widget's own keys, then the prompt's text, then the screen's keys and the table's."""
+        focused = self.focused
+        own = focused._bindings.key_to_bindings.get(event.key, ()) if focused is not None else ()
+        if isinstance(focused, Jump):
+            focused.take_key(event.character or "")
+        elif focused is not None and own:
+            self._clear_notice(focused)
+            await self.run_action(own[0].action, focused)
+        elif isinstance(focused, Entry) and not _is_function_key(event.key):
+            await focused._on_key(event)
+        else:
+            self._press_key(event.key)
+
+    def _clear_notice(self, focused: Widget) -> None:
+        """A sentence stands until the next key; at the prompt until the text changes."""
+        if not isinstance(focused, Entry):
+            self.notice.clear()
+            self._sure = ""
+
+    def _press_key(self, key: str) -> None:
         self.notice.clear()
         sure, self._sure = self._sure, ""
-        act = screen_commands.KEYS.get(event.key)
+        act = screen_commands.KEYS.get(key)
+        name = self.bound.get(key)
         if act is not None:
-            event.stop()
             act(self)
-            return
-        name = self.bound.get(event.key)
-        if name is not None:
-            event.stop()
+        elif name is not None:
             command = self.session.table.find(name)
             assert command is not None
             self.press(command, sure)
@@ -590,6 +620,8 @@ class CvmApp(App[int]):
             return
         pane = self._focused_rows()
         line = pane.line_for(command.name) if pane is not None else None
+        if line is None and pane is not None and command.name == "next-event" and pane.event:
+            line = f"next-event {pane.event}"
         if line is not None:
             if line:
                 self.submit(line)
@@ -665,19 +697,18 @@ class CvmApp(App[int]):
         self.notice.clear()
         self.prompt.begin(sign, text)
 
-    def on_prompt_entered(self, message: Prompt.Entered) -> None:
-        """A line was typed."""
-        text = message.text
-        if message.kind == "search":
+    def entered(self, kind: str, text: str) -> None:
+        """A line was entered at the prompt. ``kind``: line, input, search, filter."""
+        if kind == "search":
             pane = self._searched
             self.prompt.leave()
             if pane is not None and not text:
                 pane.found("", ())
             return
         self.prompt.leave()
-        if message.kind == "line":
+        if kind == "line":
             self.submit(text, "prompt")
-        elif message.kind == "input":
+        elif kind == "input":
             self.send_input((text + "\n").encode())
         else:
             self.apply_filter(text)
@@ -736,6 +767,12 @@ class CvmApp(App[int]):
         self.call_after_refresh(self._ask_those_left, set())
 
 
+def _is_function_key(key: str) -> bool:
+    """F1 … F24, with or without modifiers: they work inside the prompt, too."""
+    last = key.rpartition("+")[2]
+    return last[:1] == "f" and last[1:].isdigit()
+
+
 def _wants_arguments(command: Command) -> bool:
     """Do its arguments begin with one that cannot be left out?"""
     return command.name in ASKED or (bool(command.arguments) and not command.arguments.startswith("["))
@@ -744,7 +781,7 @@ def _wants_arguments(command: Command) -> bool:
 def run_app(session: Session) -> int:
     """Show the screen until it is left; the exit status: 0, 1 (user error), 2 (target error)."""
     folder = Path(platformdirs.user_state_dir("cvmdbg", appauthor=False))
-    app = CvmApp(session, folder / "history")
+    app = CvmApp(session, folder)
     status = app.run()
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()

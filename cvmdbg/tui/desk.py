@@ -19,6 +19,7 @@ from textual.widget import Widget
 
 from cvmdbg.tui.glyphs import harmless, to_ascii
 from cvmdbg.tui.layout import ORDER, WORKSPACES, Box, Placed, boxes_of, place, width_class
+from cvmdbg.tui.layouts import Kept
 from cvmdbg.tui.panes.base import Rows
 from cvmdbg.tui.spans import Span, fit, left, width
 
@@ -158,6 +159,17 @@ class Desk(Widget):
             for key, factor in ((f"|{box.name}", wider), (box.name, higher)):
                 self.scale[key] = max(0.2, min(5.0, self.scale.get(key, 1.0) * factor))
             self.arrange_for(self.size)
+
+    def kept(self) -> Kept:
+        """What ``layout save`` keeps."""
+        return Kept(self.workspace, dict(self.front), tuple(self.hidden), dict(self.scale))
+
+    def restore(self, kept: Kept) -> None:
+        """A saved layout."""
+        self.workspace = kept.workspace if kept.workspace in WORKSPACES else "debug"
+        self.front, self.hidden, self.scale = dict(kept.front), frozenset(kept.hidden), dict(kept.scale)
+        self.zoomed = None
+        self.arrange_for(self.size)
 
     def on_resize(self, event: events.Resize) -> None:
         """Another size: place anew, keep what is shown where it can be."""

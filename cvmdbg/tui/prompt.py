@@ -109,6 +109,10 @@ class Entry(Input):
         assert isinstance(parent, Prompt)
         return parent
 
+    async def action_submit(self) -> None:
+        """Enter."""
+        self.prompt.enter()
+
     def action_leave(self) -> None:
         """Close; what was typed is gone."""
         self.prompt.leave()
@@ -180,13 +184,6 @@ class Prompt(Horizontal):
     Prompt > Entry:focus { border: none; background: $background; background-tint: $background 0%; }
     """
 
-    class Entered(Message):
-        """A line was entered. ``kind``: line, input, search, filter."""
-
-        def __init__(self, kind: str, text: str) -> None:
-            super().__init__()
-            self.kind, self.text = kind, text
-
     class Typed(Message):
         """The text changed."""
 
@@ -202,6 +199,7 @@ class Prompt(Horizontal):
         self._candidates: tuple[Candidate, ...] = ()
         self._applied = ""
         self.entry = Entry(compact=True, suggester=_Ghost(history), select_on_focus=False)
+        self.entry.cursor_blink = False
         self.sign = Static(":", markup=False)
 
     def compose(self) -> ComposeResult:
@@ -232,7 +230,7 @@ class Prompt(Horizontal):
         self.entry.cursor_position = len(text)
         self.history.rewind()
         self._begun = None
-        self.entry.focus()
+        self._app.set_focus(self.entry)
 
     def place(self) -> None:
         """On the last row."""
@@ -262,13 +260,13 @@ class Prompt(Horizontal):
                 self.hide_candidates()
             self.post_message(self.Typed(self.kind, event.value))
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def enter(self) -> None:
         """Enter: the line goes out."""
-        event.stop()
+        text = self.entry.value
         self.hide_candidates()
         if self.kind == "line":
-            self.history.add(event.value)
-        self.post_message(self.Entered(self.kind, event.value))
+            self.history.add(text)
+        self._app.entered(self.kind, text)
 
     # ---- history ----
 

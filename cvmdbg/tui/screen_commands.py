@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cvmdbg.commands.table import Command, Result, Table
 from cvmdbg.target import UserError
+from cvmdbg.tui import layouts
 from cvmdbg.tui.export import screen_svg
 from cvmdbg.tui.keys import PRESETS, bindings, key_name
 from cvmdbg.tui.overlays.help import Help, word_help
@@ -83,17 +84,20 @@ def _copy_row(app: CvmApp) -> None:
 
 
 def _back(app: CvmApp) -> None:
-    from cvmdbg.tui.panes.code import Code
-
-    code = app.desk.panes["code"]
-    assert isinstance(code, Code)
-    if not code.back():
+    if not app.code.back():
         app.say("no place before this one")
+
+
+def _forward(app: CvmApp) -> None:
+    if not app.code.forward():
+        app.say("no place after this one")
 
 
 KEYS: Mapping[str, Callable[[CvmApp], None]] = {
     "1": lambda app: app.go_workspace("debug"),
     "2": lambda app: app.go_workspace("trace"),
+    "tab": lambda app: app.action_focus_next(),
+    "shift+tab": lambda app: app.action_focus_previous(),
     "escape": _escape,
     "colon": lambda app: app.open_prompt(":"),
     "greater_than_sign": lambda app: app.open_prompt(">"),
@@ -109,6 +113,7 @@ KEYS: Mapping[str, Callable[[CvmApp], None]] = {
     "question_mark": lambda app: app.help_keys(),
     "backspace": _back,
     "alt+left": _back,
+    "alt+right": _forward,
     "ctrl+left": _resize(0.9, 1.0),
     "ctrl+right": _resize(1.1, 1.0),
     "ctrl+up": _resize(1.0, 0.85),
@@ -122,10 +127,17 @@ KEYS: Mapping[str, Callable[[CvmApp], None]] = {
 
 def _layout(app: CvmApp, rest: str) -> None:
     words = rest.split()
-    if not words or words[0] not in ("debug", "trace"):
-        app.say("layout: debug or trace")
-        return
-    app.go_workspace(words[0])
+    if len(words) == 2 and words[0] == "save" and words[1].isidentifier():
+        layouts.save(app.folder, words[1], app.desk.kept())
+        app.say(f"layout {words[1]} is saved")
+    elif len(words) == 1 and words[0] in ("debug", "trace"):
+        app.go_workspace(words[0])
+    elif len(words) == 1 and (kept := layouts.load(app.folder, words[0])) is not None:
+        app.desk.restore(kept)
+        app.focus_pane(app.desk.shown()[0])
+    else:
+        known = ", ".join(("debug", "trace", *layouts.names(app.folder)))
+        app.say(f"layout: one of {known}, or save NAME")
 
 
 def _focus(app: CvmApp, rest: str) -> None:
@@ -186,10 +198,6 @@ def _export_svg(app: CvmApp, rest: str) -> None:
     save(app, name, screen_svg(app))
 
 
-def _forward(app: CvmApp, rest: str) -> None:
-    app.say("no place after this one")
-
-
 _COMMANDS: Mapping[str, Callable[[CvmApp, str], None]] = {
     "layout": _layout,
     "focus": _focus,
@@ -199,7 +207,7 @@ _COMMANDS: Mapping[str, Callable[[CvmApp, str], None]] = {
     "search": _search,
     "copy": _copy,
     "back": lambda app, rest: _back(app),
-    "forward": _forward,
+    "forward": lambda app, rest: _forward(app),
     "quit": lambda app, rest: app.exit(0),
 }
 NAMES = frozenset(_COMMANDS)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cvmdbg.rows import OutputRow, Status
+from cvmdbg.tui import layouts
+from cvmdbg.tui.app import CvmApp
 from cvmdbg.tui.panes.trace import Trace
 
 from . import samples
@@ -402,3 +406,57 @@ async def test_no_timer_runs_when_nothing_does() -> None:
     async with screen(FakeSession()) as (app, pilot):
         await pilot.pause(0.3)
         assert not [t for t in app._timers if t._task is not None and not t._task.done()]
+
+
+async def test_places_are_walked_back_and_forward() -> None:
+    async with screen(FakeSession()) as (app, pilot):
+        app.show_code(0x40001F490)
+        await settled(app, pilot)
+        assert app.code.current is not None and app.code.current.address == 0x40001F490
+        await pilot.press("backspace")
+        await settled(app, pilot)
+        assert app.code.current.address == 0x40001F47C
+        await pilot.press("alt+right")
+        await settled(app, pilot)
+        assert app.code.current.address == 0x40001F490
+        await pilot.press("alt+right")
+        assert "no place after" in app.notice.sentence
+
+
+async def test_a_layout_can_be_saved(tmp_path: Path) -> None:
+    app = CvmApp(FakeSession(), tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(app, pilot)
+        app.focus_pane("locals")
+        await pilot.press("ctrl+up")
+        app.submit("layout save mine")
+        await settled(app, pilot)
+        kept = app.desk.kept()
+        await pilot.press("2")
+        app.focus_pane("backtrace")
+        app.desk.scale.clear()
+        app.submit("layout mine")
+        await settled(app, pilot)
+        assert app.desk.kept() == kept and "locals" in app.desk.shown()
+        app.submit("layout nothing")
+        assert "mine" in app.notice.sentence
+    (tmp_path / "layouts" / "mine.json").write_text("[1, 2")
+    assert layouts.load(tmp_path, "mine") is None
+
+
+async def test_keys_that_would_lose_something_ask_what() -> None:
+    session = FakeSession()
+    async with screen(session) as (app, pilot):
+        await pilot.press("delete")
+        assert session.lines == [] and app.prompt.entry.value == "delete "
+
+
+async def test_next_event_is_of_the_panes_kind() -> None:
+    session = FakeSession()
+    async with screen(session) as (app, pilot):
+        for ident, line in (("trace", "next-event call"), ("threads", "next-event thread"), ("code", "next-event")):
+            app.focus_pane(ident)
+            await settled(app, pilot)
+            await pilot.press("right_square_bracket")
+            await settled(app, pilot)
+            assert session.lines[-1] == line

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rich.segment import Segment
-from textual import events
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -25,16 +24,15 @@ class Jump(Widget, can_focus=True):
             label = Letter(letter)
             label.styles.offset = (max(0, x - 1), y)
             self.screen.mount(label)
-        self.focus()
+        self.app.set_focus(self)
 
-    def on_key(self, event: events.Key) -> None:
+    def take_key(self, letter: str) -> None:
         """Go there."""
         from cvmdbg.tui.app import CvmApp
 
-        event.stop()
         app = self.app
         assert isinstance(app, CvmApp)
-        found = self.targets.get(event.character or "")
+        found = self.targets.get(letter)
         self.leave()
         if found is not None:
             app.focus_pane(found[0])

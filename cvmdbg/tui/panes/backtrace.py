@@ -59,7 +59,7 @@ class Backtrace(Rows):
         if isinstance(item, str):
             return ((f"    ╌╌ {item} ╌╌", "dim"),)
         name = item.function + ("" if item.sure else "?")
-        room = max(12, min(24, cells - 27)) if cells < 70 else 30
+        room = max(12, min(24, cells - 28)) if cells < 70 else 30
         where = item.source if cells >= 70 and item.source else item.module
         return (
             ("▶" if item.selected else " ", "mark"),

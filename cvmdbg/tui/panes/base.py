@@ -42,6 +42,8 @@ class Rows(Widget, can_focus=True):
     """What F1 says of the pane: columns, glyphs."""
     keys: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Keys that mean something special here, for F1."""
+    event: ClassVar[str] = ""
+    """What ``]`` runs to from here; empty for the next crossing."""
     views: ClassVar[tuple[str, ...]] = ()
     """What ``\\`` cycles through."""
 

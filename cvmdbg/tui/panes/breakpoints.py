@@ -16,6 +16,7 @@ class Breakpoints(Rows):
 
     ident = "breakpoints"
     title = "Breakpoints"
+    event = "stop"
     nothing = "no breakpoints; b in Code sets one, so does :break NAME"
     about = "● enabled, ○ disabled · number, kind, compartment, place, sites, condition, hits."
     keys: ClassVar = (("Space", "enable, disable"), ("Del", "delete"), ("Enter", "show the place"))
@@ -94,6 +95,7 @@ class Modules(Rows):
 
     ident = "modules"
     title = "Modules"
+    event = "load"
     nothing = "nothing is loaded"
     about = "ELF files in memory, those that the guest's loader mapped included, and what is known of their symbols."
     keys: ClassVar = (("Enter", "its memory"),)

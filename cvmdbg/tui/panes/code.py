@@ -44,6 +44,7 @@ class Code(Rows):
         self.mode = ""
         self._anchor: int | None = None
         self._past: list[int | None] = []
+        self._ahead: list[int | None] = []
         self._moving = False
 
     # ---- asking ----
@@ -58,14 +59,23 @@ class Code(Rows):
         """Show a place: an address, or None for where the thread stands; the one before is kept."""
         if address != self.address:
             self._past.append(self.address)
+            self._ahead.clear()
         self.address, self._anchor = address, None
         self.debugger_app.ask(self)
 
     def back(self) -> bool:
         """To the place before; False when there is none."""
-        if not self._past:
+        return self._walk(self._past, self._ahead)
+
+    def forward(self) -> bool:
+        """To the place after, when there was a step back; False when there is none."""
+        return self._walk(self._ahead, self._past)
+
+    def _walk(self, source: list[int | None], other: list[int | None]) -> bool:
+        if not source:
             return False
-        self.address, self._anchor = self._past.pop(), None
+        other.append(self.address)
+        self.address, self._anchor = source.pop(), None
         self.debugger_app.ask(self)
         return True
 
@@ -73,6 +83,7 @@ class Code(Rows):
         """A new stop: show where the thread stands."""
         self.address, self._anchor = None, None
         self._past.clear()
+        self._ahead.clear()
 
     def take(self, content: Content) -> None:
         """Rows around the place: its row stays where it was on the screen if it can."""

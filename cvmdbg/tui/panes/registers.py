@@ -23,7 +23,7 @@ class Registers(Rows):
     title = "Registers"
     kind: ClassVar[str] = "capabilities"
     nothing = "no registers of this kind"
-    views = ("number", "changed first", "compartment")
+    views = ("what matters", "number", "changed first", "compartment")
     about = (
         "* changed at this stop, + at the one before · ● tag set, ○ clear · perms rwxRWE: load, store, execute, "
         "load and store capabilities, Executive · base +size · seal: RB, LPB, LB or s and the otype · in: compartment."
@@ -33,7 +33,7 @@ class Registers(Rows):
         ("=", "set"),
         ("x", "memory it points at"),
         ("t", "where from"),
-        ("\\", "by number, changed first, by compartment"),
+        ("\\", "what matters first, by number, changed first, by compartment"),
     )
 
     def __init__(self) -> None:
@@ -59,6 +59,8 @@ class Registers(Rows):
 
     def _sorted(self) -> tuple[RegisterRow, ...]:
         match self.views[self.view]:
+            case "what matters" if len(self._all) > self._room():
+                return tuple(sorted(self._all, key=lambda r: not _matters(r)))
             case "changed first":
                 return tuple(sorted(self._all, key=lambda r: 9 if r.changed is None else r.changed))
             case "compartment":
@@ -167,6 +169,11 @@ class Systems(Registers):
     ident = "system"
     title = "System"
     kind = "system"
+
+
+def _matters(item: RegisterRow) -> bool:
+    """Is it worth a row where rows are short: the machine's own, a capability, or changed at this stop?"""
+    return item.name in ("pcc", "ddc", "csp", "ctpidr") or bool(item.tag) or item.changed == 0
 
 
 def _tag(tag: bool | None) -> Span:

@@ -17,6 +17,7 @@ class Threads(Rows):
 
     ident = "threads"
     title = "Threads"
+    event = "thread"
     nothing = "no thread has started yet"
     about = (
         "▶ selected · slot: compartment and number · ids given by host, LibOS and pthread (— unknown) · state · "
@@ -64,7 +65,7 @@ class Threads(Rows):
             (ids, "fg"),
             (f"{left(item.state, self._state_cells(cells))} ", role),
             (right(item.badge, 2), f"badge:{item.badge}"),
-            (f" {item.stack} ", "dim"),
+            (f" {item.stack} " if cells >= NARROW else " ", "dim"),
             (item.note, "mark"),
         )
 

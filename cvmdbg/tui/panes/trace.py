@@ -12,6 +12,9 @@ from cvmdbg.tui.spans import Line, Span, left, right, width
 
 WINDOW = 256
 NARROW = 86
+"""Cells from which the ticks inside a call are shown."""
+TICKED = 76
+"""Cells from which the tick of a call is shown."""
 
 
 class Trace(Rows):
@@ -19,6 +22,7 @@ class Trace(Rows):
 
     ident = "trace"
     title = "Trace"
+    event = "call"
     live = True
     nothing = "no calls yet. Calls appear when a thread crosses into the LibOS; c continues."
     about = (
@@ -129,13 +133,13 @@ class Trace(Rows):
         path = 8 + 2 * min(deep, 3)
         ticks = cells >= NARROW
         result = 16 if cells >= NARROW else 13
-        fixed = 1 + 5 + 1 + (12 if cells >= 64 else 0) + 5 + 1 + path + 1 + result + (8 if ticks else 0)
+        fixed = 1 + 5 + 1 + (12 if cells >= TICKED else 0) + 5 + 1 + path + 1 + result + (8 if ticks else 0)
         return ticks, path, max(12, cells - fixed), result
 
     def header(self, cells: int) -> Line:
         """Column names."""
         ticks, path, call, result = self._columns(cells)
-        tick = right("tick", 11) + " " if cells >= 64 else ""
+        tick = right("tick", 11) + " " if cells >= TICKED else ""
         end = right("ticks", 8) if ticks else ""
         head = f"{right('#', 6)} {tick}{left('thr', 5)} {left('path', path)}"
         return ((f"{head}{left('call', call)} {left('result', result)}{end}", "dim"),)
@@ -145,7 +149,7 @@ class Trace(Rows):
         ticks, path, call, result = self._columns(cells)
         mark = ("✗", "fault") if item.failed else ("▶", "mark") if item.inside else (" ", "fg")
         number = right(str(item.number), 5) if item.layer == 0 else right(f"└{item.number}", 5)
-        tick = ((f"{right(tick_text(item.tick), 11)} ", "fg"),) if cells >= 64 else ()
+        tick = ((f"{right(tick_text(item.tick), 11)} ", "fg"),) if cells >= TICKED else ()
         outcome = "▶ inside" if item.inside else item.result
         role = "fault" if item.failed else "mark" if item.inside else "good"
         taken = "·" if item.ticks is None else tick_text(item.ticks)
