@@ -28,6 +28,7 @@ from cvmdbg.target import (
     ThreadState,
     UserError,
 )
+from cvmdbg.twins import adopt
 from cvmdbg.values import Value
 from sessions.event import Call, ModuleLoad, Note, Output, Wait
 
@@ -117,9 +118,18 @@ class Debugger:
             changed |= self.symbols.update([*deployed, *mapped], self.facts.symbols())
         self.places = Places(self.facts.compartments(), self.symbols.loaded)
         self._frames = None
+        if changed:
+            self._adopt_twins()
         if changed or not self._loader_sites:
             self._follow_loaders()
         self._resolve_pending()
+
+    def _adopt_twins(self) -> None:
+        """Symbol files beside the guest lend their names to modules that came without DWARF."""
+        for entry in self.symbols.loaded:
+            said = adopt(entry, self.settings.text("directories"))
+            if said is not None:
+                self.console.say(said)
 
     def _follow_loaders(self) -> None:
         sites = self.loader.sites(self.symbols) if self.target.stops is not None else ()

@@ -10,6 +10,7 @@ from cvmdbg.analysis.code import code, source_text
 from cvmdbg.analysis.explain import explain
 from cvmdbg.analysis.inspect import inspect
 from cvmdbg.analysis.panes import display_rows
+from cvmdbg.analysis.registers import register_rows
 from cvmdbg.commands.report import capability_value, explanation_value, jsonable
 from cvmdbg.commands.table import Command, Json, Result
 from cvmdbg.evaluate import evaluate
@@ -455,9 +456,10 @@ def explain_(session: Session, text: str) -> Result:
 
 
 def info_capability(session: Session, text: str) -> Result:
-    """Everything about a capability."""
+    """Everything about a capability; without one, the capability registers."""
     if not text.strip():
-        raise UserError("info capability what? A register as $c1, or an expression")
+        rows = register_rows(session.live)
+        return Result(tuple(row.text for row in rows), [jsonable(row) for row in rows], "registers")
     found = inspect(session.live, text)
     value: Json = capability_value(found.value) | {"facts": dict(found.facts)}
     return Result(found.lines, value, "inspector", text)
@@ -605,11 +607,11 @@ COMMANDS = (
     Command(
         "info capability",
         "all fields and bars of a capability",
-        ("info cap",),
+        ("info cap", "info caps"),
         (),
-        "EXPRESSION",
+        "[EXPRESSION]",
         "s c",
-        "",
+        "Without an expression, the capability registers.",
         ("info capability $c1",),
         info_capability,
         completes="expression",

@@ -11,6 +11,7 @@ import pytest
 from cvmdbg.demo import ROOT
 from cvmdbg.dwarf.info import DebugInfo
 from cvmdbg.elf import ElfImage
+from cvmdbg.launch import emulated
 from cvmdbg.locations import locate
 from cvmdbg.symbols import check_twin
 from cvmdbg.target import UserError
@@ -181,6 +182,25 @@ def test_a_twin_with_another_image_base_lends_its_names(opened: Open, tmp_path: 
 def test_the_same_file_agrees_by_its_digest(opened: Open) -> None:
     session = opened("hello")
     assert "SHA-256" in session.execute(f"symbol-file {HELLO}").text
+
+
+def test_a_twin_beside_the_guest_is_found(tmp_path: Path) -> None:
+    content = HELLO.read_bytes()
+    (tmp_path / "cvm.yaml").write_text((HELLO.parent / "cvm.yaml").read_text())
+    (tmp_path / "libhello.so").write_bytes(content.replace(b".debug_", b".gebud_"))
+    (tmp_path / "libhello_debug.so").write_bytes(content)
+    session = emulated(str(tmp_path))
+    session.connect()
+    (row,) = session.module_rows()
+    assert (row.symbols, row.state) == ("dwarf", "symbols from libhello_debug.so")
+    assert any("come from libhello_debug.so" in line.line for line in session.output_rows())
+    session.close()
+    (tmp_path / "libhello_debug.so").write_bytes(LDSO.read_bytes())
+    session = emulated(str(tmp_path))
+    session.connect()
+    assert session.module_rows()[0].symbols == "symbols"
+    assert any("libhello_debug.so is no twin of libhello.so" in line.line for line in session.output_rows())
+    session.close()
 
 
 def test_another_build_is_refused(opened: Open, tmp_path: Path) -> None:
