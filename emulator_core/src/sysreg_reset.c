@@ -15,12 +15,12 @@ static const struct preset identity[] = {
     {SYS_VPIDR_EL2, 0x3f0f4120},
     {SYS_MPIDR_EL1, 1ull << 31},
     {SYS_VMPIDR_EL2, 1ull << 31},
-    {SYS_ID_AA64PFR0_EL1, 0x1111}, /* EL0 to EL3 in AArch64; FP and AdvSIMD without half precision */
+    {SYS_ID_AA64PFR0_EL1, 0x1100000010111111},    /* EL0 to EL3 in AArch64; half precision, RAS, CSV2, CSV3 */
     {SYS_ID_AA64PFR1_EL1, 1 << 20 | 2 << 4},      /* CE: Morello; SSBS with MSR */
     {SYS_ID_AA64DFR0_EL1, 1 << 20 | 1 << 12 | 6}, /* two breakpoints and watchpoints, Armv8 debug */
     {SYS_ID_AA64ISAR0_EL1, 1ull << 44 | 1 << 28 | 2 << 20 | 1 << 16 | 1 << 12 | 1 << 8 | 2 << 4},
-    {SYS_ID_AA64ISAR1_EL1, 1 << 20 | 1},            /* LRCPC, DC CVAP */
-    {SYS_ID_AA64MMFR0_EL1, 0xf << 24 | 2 << 4 | 5}, /* 4 KiB granule, 16-bit ASID, 48-bit PA */
+    {SYS_ID_AA64ISAR1_EL1, 1 << 20 | 1},          /* LRCPC, DC CVAP */
+    {SYS_ID_AA64MMFR0_EL1, 1 << 20 | 2 << 4 | 5}, /* granules of 4, 16 and 64 KiB, 16-bit ASID, 48-bit PA */
     {SYS_ID_AA64MMFR1_EL1, 1 << 28 | 2 << 20 | 2 << 12 | 1 << 8 | 2 << 4},
     {SYS_ID_AA64MMFR2_EL1, 1 << 4}, /* UAO */
     {SYS_CTR_EL0, 0x8444c004},      /* 64-byte lines */
