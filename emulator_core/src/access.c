@@ -334,12 +334,28 @@ bool mem_store_pair(struct cpu *cpu, struct va va, unsigned size, const uint64_t
     return store(cpu, va, 2 * size, size, bytes, flags);
 }
 
+/* Leave behind what lets the fast engine do the same access. */
+static void cache_for(struct cpu *cpu, struct va va) {
+    switch (va.reg) {
+    case EMU_DDC:
+    case EMU_RDDC: access_cache_ddc(cpu, va.address); break;
+    case EMU_CSP:
+    case EMU_RCSP: bounds_cache(cpu, R_SP); break;
+    default:
+        if (va.reg >= 0 && va.reg < R_ZERO) bounds_cache(cpu, (unsigned)va.reg);
+    }
+}
+
 bool mem_load_bytes(struct cpu *cpu, struct va va, unsigned size, unsigned element, void *out) {
-    return load(cpu, va, size, element, out, ACCESS_PLAIN);
+    if (!load(cpu, va, size, element, out, ACCESS_PLAIN)) return false;
+    cache_for(cpu, va);
+    return true;
 }
 
 bool mem_store_bytes(struct cpu *cpu, struct va va, unsigned size, unsigned element, const void *in) {
-    return store(cpu, va, size, element, in, ACCESS_PLAIN);
+    if (!store(cpu, va, size, element, in, ACCESS_PLAIN)) return false;
+    cache_for(cpu, va);
+    return true;
 }
 
 bool mem_check(struct cpu *cpu, struct va va, unsigned size, bool write, bool caps, unsigned flags) {

@@ -7,7 +7,7 @@ typedef uint64_t binary_fn(struct fp_env *, unsigned n, uint64_t a, uint64_t b);
 
 static enum outcome binary(struct cpu *cpu, uint32_t word, binary_fn *fn) {
     FP_BEGIN;
-    struct fp_env env = {cpu->fpcr, 0};
+    struct fp_env env = {cpu->fpcr, cpu->fpsr};
     uint64_t value = fn(&env, fp_width(word), fp_n(cpu, word), fp_m(cpu, word));
     return fp_result(cpu, word, &env, value);
 }
@@ -30,7 +30,7 @@ EXEC(fminnm_float_aarch64_instrs_float_arithmetic_max_min) { return binary(cpu, 
 
 static enum outcome multiply_add(struct cpu *cpu, uint32_t word, bool negate_addend, bool negate_product) {
     FP_BEGIN;
-    struct fp_env env = {cpu->fpcr, 0};
+    struct fp_env env = {cpu->fpcr, cpu->fpsr};
     unsigned width = fp_width(word);
     uint64_t a = fp_a(cpu, word), n = fp_n(cpu, word);
     if (negate_addend) a = fp_neg(width, a);
@@ -64,14 +64,14 @@ EXEC(fneg_float_aarch64_instrs_float_arithmetic_unary) {
 }
 EXEC(fsqrt_float_aarch64_instrs_float_arithmetic_unary) {
     FP_BEGIN;
-    struct fp_env env = {cpu->fpcr, 0};
+    struct fp_env env = {cpu->fpcr, cpu->fpsr};
     uint64_t value = fp_sqrt(&env, fp_width(word), fp_n(cpu, word));
     return fp_result(cpu, word, &env, value);
 }
 
 static enum outcome round_to_integral(struct cpu *cpu, uint32_t word, int mode, bool exact) {
     FP_BEGIN;
-    struct fp_env env = {cpu->fpcr, 0};
+    struct fp_env env = {cpu->fpcr, cpu->fpsr};
     enum fp_rounding rounding = mode < 0 ? fp_rounding_mode(&env) : (enum fp_rounding)mode;
     uint64_t value = fp_round_int(&env, fp_width(word), fp_n(cpu, word), rounding, exact);
     return fp_result(cpu, word, &env, value);
@@ -116,7 +116,7 @@ EXEC(fmov_float_imm_aarch64_instrs_float_move_fp_imm) {
 /* ---- comparisons --------------------------------------------------------------------------------------- */
 
 static void compare(struct cpu *cpu, uint32_t word, uint64_t m, bool signal_nans) {
-    struct fp_env env = {cpu->fpcr, 0};
+    struct fp_env env = {cpu->fpcr, cpu->fpsr};
     flags_set(cpu, fp_compare(&env, fp_width(word), fp_n(cpu, word), m, signal_nans));
     cpu->fpsr |= env.flags;
 }

@@ -9,7 +9,7 @@ EXEC(fcvt_float_aarch64_instrs_float_convert_fp) {
     unsigned from = fp_width(word), to = widths[field(word, 15, 2)];
     if (!from || !to || from == to) return undefined(cpu);
     if (!fp_enabled(cpu)) return FAULT;
-    struct fp_env env = {cpu->fpcr, 0};
+    struct fp_env env = {cpu->fpcr, cpu->fpsr};
     uint64_t value = fp_convert(&env, from, fp_n(cpu, word), to, fp_rounding_mode(&env));
     return fp_result(cpu, word, &env, value);
 }
@@ -17,7 +17,7 @@ EXEC(fcvt_float_aarch64_instrs_float_convert_fp) {
 static enum outcome to_integer(struct cpu *cpu, uint32_t word, unsigned fbits, bool is_unsigned,
                                enum fp_rounding rounding) {
     FP_BEGIN;
-    struct fp_env env = {cpu->fpcr, 0};
+    struct fp_env env = {cpu->fpcr, cpu->fpsr};
     uint64_t n = fp_n(cpu, word);
     x_set(cpu, field(word, 0, 5),
           fp_to_fixed(&env, fp_width(word), n, integer_width(word), fbits, is_unsigned, rounding));
@@ -27,7 +27,7 @@ static enum outcome to_integer(struct cpu *cpu, uint32_t word, unsigned fbits, b
 
 static enum outcome from_integer(struct cpu *cpu, uint32_t word, unsigned fbits, bool is_unsigned) {
     FP_BEGIN;
-    struct fp_env env = {cpu->fpcr, 0};
+    struct fp_env env = {cpu->fpcr, cpu->fpsr};
     uint64_t x = x_get(cpu, field(word, 5, 5));
     if (integer_width(word) == 32) x = (uint32_t)x;
     uint64_t value = fp_from_fixed(&env, fp_width(word), x, integer_width(word), fbits, is_unsigned);

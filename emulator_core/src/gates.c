@@ -43,6 +43,7 @@ bool caps_enabled(struct cpu *cpu) {
 }
 
 bool fp_enabled(struct cpu *cpu) {
+    if (cpu->mode == EMU_MODE_USER) return true; /* its modelled kernel keeps it open */
     unsigned target = gate(cpu, 20, 10, word(cpu, SYS_CPTR_EL3) >> 10 & 1);
     if (target == OPEN) return true;
     bool to_host = target == EL1 && el2_enabled(cpu) && hcr(cpu, HCR_TGE);

@@ -11,7 +11,7 @@ bool step_one(struct cpu *);
 /* Enter the pc if it has not been entered. false: as step_one. */
 bool step_enter(struct cpu *);
 
-op_fn fast_miss, fast_decode, fast_next_page;
+op_fn fast_miss, fast_decode, fast_next_page, fast_vector;
 step_fn step_decode, step_cold, step_undefined, step_caps_trap, step_breakpoint, step_fetch, step_next_page;
 
 /* Decode a slot as if no breakpoint were there. */

@@ -49,7 +49,7 @@ static struct vector vn(struct cpu *cpu, uint32_t word) { return v_get(cpu, fiel
 static struct vector vm(struct cpu *cpu, uint32_t word) { return v_get(cpu, field(word, 16, 5)); }
 
 static struct lane lane_of(struct cpu *cpu, struct shape s, unsigned shift) {
-    return (struct lane){.fp = {.control = cpu->fpcr}, .esize = s.esize, .shift = shift};
+    return (struct lane){.fp = {cpu->fpcr, cpu->fpsr}, .esize = s.esize, .shift = shift};
 }
 
 static enum outcome finish(struct cpu *cpu, uint32_t word, struct lane *l, struct vector result) {

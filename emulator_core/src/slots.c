@@ -1,6 +1,7 @@
 /* Pages of predecoded code: finding them, filling their slots, forgetting what was overwritten. */
 #include "slots.h"
 #include "access.h"
+#include "fast_vector.h"
 #include "fault.h"
 #include "memory.h"
 #include "run.h"
@@ -26,7 +27,8 @@ __attribute__((constructor)) static void lowerings_collect(void) {
 
 static void lower_cold(struct slot *s, op_ref *op, struct insn in, uint16_t clause) {
     s->rd = (uint8_t)clause, s->rn = (uint8_t)(clause >> 8), s->imm = (int32_t)in.word;
-    *op = (op_ref){fast_miss, step_cold};
+    op_fn *quick = vector_op(in);
+    *op = (op_ref){quick ? quick : fast_miss, step_cold};
 }
 
 static op_ref lower(struct slot *s, struct insn in) {

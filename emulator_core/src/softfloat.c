@@ -1,4 +1,5 @@
 /* Arithmetic: exact results as mantissa and exponent, then one rounding. */
+#include "softfloat_host.h"
 #include "softfloat_parts.h"
 
 static uint64_t invalid(struct fp_env *env, unsigned n) {
@@ -66,15 +67,17 @@ static uint64_t sum(struct fp_env *env, unsigned n, struct number a, struct numb
 }
 
 uint64_t fp_add(struct fp_env *env, unsigned n, uint64_t abits, uint64_t bbits) {
+    uint64_t quick, nan;
+    if (host_add(env, n, abits, bbits, &quick)) return quick;
     struct number a = unpack(env, n, abits), b = unpack(env, n, bbits);
-    uint64_t nan;
     if (process_nans(env, n, a, b, abits, bbits, &nan)) return nan;
     return sum(env, n, a, b, abits, bbits);
 }
 
 uint64_t fp_sub(struct fp_env *env, unsigned n, uint64_t abits, uint64_t bbits) {
+    uint64_t quick, nan;
+    if (host_sub(env, n, abits, bbits, &quick)) return quick;
     struct number a = unpack(env, n, abits), b = unpack(env, n, bbits);
-    uint64_t nan;
     if (process_nans(env, n, a, b, abits, bbits, &nan)) return nan;
     b.sign = !b.sign;
     return sum(env, n, a, b, abits, fp_neg(n, bbits));
@@ -96,8 +99,9 @@ static uint64_t product(struct fp_env *env, unsigned n, struct number a, struct 
 }
 
 uint64_t fp_mul(struct fp_env *env, unsigned n, uint64_t abits, uint64_t bbits) {
+    uint64_t quick, nan;
+    if (host_mul(env, n, abits, bbits, &quick)) return quick;
     struct number a = unpack(env, n, abits), b = unpack(env, n, bbits);
-    uint64_t nan;
     if (process_nans(env, n, a, b, abits, bbits, &nan)) return nan;
     return zero_times_infinity(a, b) ? invalid(env, n) : product(env, n, a, b);
 }
@@ -140,7 +144,8 @@ static bool process_nans_of_three(struct fp_env *env, unsigned n, const struct n
 }
 
 uint64_t fp_mul_add(struct fp_env *env, unsigned n, uint64_t addend, uint64_t abits, uint64_t bbits) {
-    uint64_t bits[3] = {addend, abits, bbits}, nan;
+    uint64_t bits[3] = {addend, abits, bbits}, quick, nan;
+    if (host_fma(env, n, addend, abits, bbits, &quick)) return quick;
     struct number x[3] = {unpack(env, n, addend), unpack(env, n, abits), unpack(env, n, bbits)};
     if (zero_times_infinity(x[1], x[2]) && x[0].type != TYPE_SIGNALING) return invalid(env, n);
     if (process_nans_of_three(env, n, x, bits, &nan)) return nan;
@@ -173,9 +178,10 @@ static uint64_t quotient(struct fp_env *env, unsigned n, struct number a, struct
 }
 
 uint64_t fp_div(struct fp_env *env, unsigned n, uint64_t abits, uint64_t bbits) {
+    uint64_t quick, nan;
+    if (host_div(env, n, abits, bbits, &quick)) return quick;
     struct number a = unpack(env, n, abits), b = unpack(env, n, bbits);
     bool sign = a.sign != b.sign;
-    uint64_t nan;
     if (process_nans(env, n, a, b, abits, bbits, &nan)) return nan;
     if (a.type == b.type && a.type != TYPE_NONZERO) return invalid(env, n);
     if (a.type == TYPE_INFINITY) return infinity(n, sign);
@@ -200,6 +206,8 @@ static uint64_t whole_root(u128 m, bool *rest) {
 }
 
 uint64_t fp_sqrt(struct fp_env *env, unsigned n, uint64_t abits) {
+    uint64_t quick;
+    if (host_sqrt(env, n, abits, &quick)) return quick;
     struct number a = unpack(env, n, abits);
     if (is_nan(a)) return process_nan(env, n, a, abits);
     if (a.type == TYPE_ZERO) return zero(n, a.sign);

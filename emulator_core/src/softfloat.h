@@ -29,7 +29,7 @@ enum {
 
 struct fp_env {
     uint32_t control; /* FPCR */
-    uint32_t flags;   /* FPSR_… raised so far */
+    uint32_t flags;   /* FPSR: what was raised before and what is raised now */
 };
 
 /* The first four are FPCR.RMode's. */

@@ -4,6 +4,7 @@ General registers have the roles of a64_programs, but for these:
 
     x0..x7   anything; results of instructions that write a general register
     x8..x15  integers of interest, sources only
+    x28      what FPSR is before every instruction
     x29      holds FPSR for a moment; x30 gathers what FPSR was after every instruction
 """
 
@@ -21,7 +22,8 @@ TO_GENERAL = ("float_convert_int", "float_convert_fix", "integer_move_signed", "
 FPCR_BITS = (1 << 19, 1 << 24, 1 << 25, 1 << 26, 1 << 22, 1 << 23)  # FZ16, FZ, DN, AHP, RMode
 
 MRS_FPSR, MSR_FPSR = 0xD53B4420, 0xD51B4420  # x0; the zero register is 31
-GATHER = [MRS_FPSR | 29, MSR_FPSR | 31, 0xCADE1FBE]  # mrs x29, fpsr; msr fpsr, xzr; eor x30, x29, x30, ror #7
+GATHER = [MRS_FPSR | 29, MSR_FPSR | 28, 0xCADE1FBE]  # mrs x29, fpsr; msr fpsr, x28; eor x30, x29, x30, ror #7
+IXC = 1 << 4
 V_COUNT = 32
 
 
@@ -112,6 +114,7 @@ class FpGenerator:
             values[n] = r.choice((0, 1, 8, 64, 256, -16, -256)) & (1 << 64) - 1
         for n in (*ALIGNED, *MOVING, SP):
             values[n] = middle + 16 * r.randrange(-512, 512)
+        values[28] = r.choice((0, IXC))
         return values
 
     def word(self, encoding: Encoding) -> int:
@@ -151,7 +154,7 @@ class FpGenerator:
 
 def program(words: list[int], fpcr: int) -> list[int]:
     """The words, each followed by gathering FPSR; FPCR and FPSR are set before (x30 holds FPCR at first)."""
-    start = [*load_constant(30, fpcr), 0xD51B4400 | 30, MSR_FPSR | 31]
+    start = [*load_constant(30, fpcr), 0xD51B4400 | 30, MSR_FPSR | 28]
     return [*start, *(part for word in words for part in (word, *GATHER))]
 
 
