@@ -454,28 +454,35 @@ static bool granule_write(struct cpu *cpu, const struct part *p, uint64_t va, st
     return had || c.tag;
 }
 
-static bool store_caps(struct cpu *cpu, struct va va, unsigned count, const struct cap *in, unsigned flags) {
-    struct part part[2];
-    bool tags = false;
-    access_as(cpu, flags);
-    for (unsigned i = 0; i < count; i++) {
-        struct va at = {va.cap, va.address + i * EMU_GRANULE, va.reg};
-        unsigned alignment = i ? EMU_GRANULE : pair_alignment(count, flags);
-        if (!granule_find(cpu, at, store_needs(in[i]), alignment, EMU_WRITE_CAP, &part[i])) return false;
-        if (in[i].tag && !tag_may_store(cpu, &part[i].tags, at.address)) return false;
-    }
-    for (unsigned i = 0; i < count; i++)
-        tags |= granule_write(cpu, &part[i], va.address + i * EMU_GRANULE, in[i]);
-    watch_access(cpu, va.address, count * EMU_GRANULE, EMU_WRITE_CAP, tags);
+static bool cap_may_store(struct cpu *cpu, struct va va, struct cap c, unsigned alignment, struct part *out) {
+    return granule_find(cpu, va, store_needs(c), alignment, EMU_WRITE_CAP, out) &&
+           (!c.tag || tag_may_store(cpu, &out->tags, va.address));
+}
+
+static bool store_cap(struct cpu *cpu, struct va va, struct cap c, unsigned alignment) {
+    struct part part;
+    if (!cap_may_store(cpu, va, c, alignment, &part)) return false;
+    bool tags = granule_write(cpu, &part, va.address, c);
+    watch_access(cpu, va.address, EMU_GRANULE, EMU_WRITE_CAP, tags);
     return true;
 }
 
 bool mem_store_cap(struct cpu *cpu, struct va va, struct cap value, unsigned flags) {
-    return store_caps(cpu, va, 1, &value, flags);
+    access_as(cpu, flags);
+    return store_cap(cpu, va, value, EMU_GRANULE);
 }
 
+/* An ordinary pair is two stores, of which the first stands when the second faults; an atomic one is both or
+ * none. */
 bool mem_store_cap_pair(struct cpu *cpu, struct va va, const struct cap in[2], unsigned flags) {
-    return store_caps(cpu, va, 2, in, flags);
+    struct va second = {va.cap, va.address + EMU_GRANULE, va.reg};
+    unsigned alignment = pair_alignment(2, flags);
+    struct part part;
+    access_as(cpu, flags);
+    if (flags & ACCESS_ATOMIC && (!cap_may_store(cpu, va, in[0], alignment, &part) ||
+                                  !cap_may_store(cpu, second, in[1], EMU_GRANULE, &part)))
+        return false;
+    return store_cap(cpu, va, in[0], alignment) && store_cap(cpu, second, in[1], EMU_GRANULE);
 }
 
 /* ---- tags alone ---------------------------------------------------------------------------------------- */
