@@ -83,9 +83,8 @@ class Batch:
         for row in rows:
             if not row.whole and not final:
                 break
-            self.out.write(row.text + "\n")
+            self._write(row.text)
             self._printed += 1
-        self.out.flush()
 
     def _show(self, line: str, result: Result) -> None:
         if self.json:
@@ -94,8 +93,18 @@ class Batch:
             return
         self.console(final=True)
         for text in result.lines:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        """A line; a full disk is a mistake that can be told, a closed pipe the end."""
+        try:
             self.out.write(text + "\n")
-        self.out.flush()
+            self.out.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            quiet_pipe()
+            raise UserError(f"standard output cannot be written: {error.strerror}") from None
 
     def _fail(self, line: str, message: str, status: int) -> None:
         self.status = status
@@ -112,8 +121,7 @@ class Batch:
         rows = self.session.console.rows(self._told)
         self._told += len(rows)
         console: list[Json] = [_console(row) for row in rows]
-        self.out.write(json.dumps({"command": line, **body, "console": console}, ensure_ascii=False) + "\n")
-        self.out.flush()
+        self._write(json.dumps({"command": line, **body, "console": console}, ensure_ascii=False))
 
 
 def _console(row: OutputRow) -> Json:

@@ -140,7 +140,7 @@ Node: TypeAlias = Number | Float | Text | Dollar | Name | Relative | Unary | Bin
 
 _TOKEN = re.compile(
     r"""\s*(?:
-      (?P<place>(?:\d+|[A-Za-z_][\w.\-]*):(?!:)(?:[A-Za-z_]\w*|[0-9a-fA-F]+\b))
+      (?P<place>(?:\d+|[A-Za-z_][\w.\-]*):(?!:)(?:0[xX][0-9a-fA-F]+\b|[A-Za-z_]\w*|[0-9a-fA-F]+\b))
     | (?P<float>\d+\.\d+(?:[eE][+-]?\d+)?)
     | (?P<number>0[xX][0-9a-fA-F]+[uUlL]*|0[bB][01]+|\d[0-9a-zA-Z]*)
     | (?P<scoped>'(?:[^'\\]|\\.)*'\s*::\s*[A-Za-z_]\w*)
@@ -167,16 +167,26 @@ class Token:
 def tokens(text: str) -> list[Token]:
     """The words of a text; ExpressionError where none begins."""
     found: list[Token] = []
-    at = 0
+    at = choices = 0
     while text[at:].strip():
         match = _TOKEN.match(text, at)
         if match is None:
             column = at + len(text[at:]) - len(text[at:].lstrip())
             raise ExpressionError(f"this is no part of an expression: {text[column : column + 10]}", text, column)
         kind = match.lastgroup or ""
-        found.append(Token(kind, match.group(kind), match.start(kind)))
-        at = match.end()
+        token = Token(kind, match.group(kind), match.start(kind))
+        if kind == "place" and choices:  # in a ? b : c the colon separates
+            token = _before_colon(token)
+        choices += {"?": 1, ":": -1}.get(token.text, 0)
+        found.append(token)
+        at = token.column + len(token.text)
     return found
+
+
+def _before_colon(token: Token) -> Token:
+    """``2`` of ``2:3``, ``n`` of ``n:m``."""
+    text = token.text.partition(":")[0]
+    return Token("number" if text.isdigit() else "name", text, token.column)
 
 
 _LEVELS: tuple[tuple[str, ...], ...] = (
@@ -370,7 +380,7 @@ class _Parser:
 
     def _place(self, token: Token) -> Node:
         where, _, name = token.text.partition(":")
-        if where.isdigit() and re.fullmatch("[0-9a-fA-F]+", name) and len(name) <= 16:
+        if where.isdigit() and re.fullmatch("(?:0[xX])?[0-9a-fA-F]{1,16}", name):
             return Relative(where, int(name, 16), token.column)
         return Name(name, where, token.column)
 

@@ -113,9 +113,11 @@ def _named(debugger: Debugger, text: str, code: bool, inside: str) -> Location:
     scoped = _SCOPED.match(text) or _INSIDE.match(text)
     if scoped is not None:
         where, name = scoped["where"], scoped["name"]
-    if where and re.fullmatch("[0-9a-fA-F]+", name) and debugger.places.named(where) is not None:
+    if where and re.fullmatch("(?:0[xX])?[0-9a-fA-F]+", name) and debugger.places.named(where) is not None:
         address = debugger.scope().relative(where, int(name, 16)) + offset
         return Location((address,), _place_text(debugger, address), (debugger.places.badge(address),))
+    if where.endswith(".so") and not debugger.symbols.select(where):
+        return Location((), text, (), f"no module {where} yet")
     found = debugger.symbols.find(name, debugger.select_modules(where) if where else None)
     found = _only(debugger, [p for p in found if p.kind != "object"] or found, inside)
     if not found:

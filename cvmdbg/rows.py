@@ -221,7 +221,7 @@ class BreakpointRow:
         sites = " ".join(hexa(site) for site in self.sites) or (f"<{self.pending}>" if self.pending else "")
         extra = [f"if {self.condition}"] if self.condition else []
         extra += [f"ignore {self.ignore}"] if self.ignore else []
-        extra += [f"{self.hits} hits"] if self.hits else []
+        extra += [f"{self.hits} hit{'s' if self.hits > 1 else ''}"] if self.hits else []
         head = f"{self.number:<3} {self.kind:<14} {keep:<4} {'y' if self.enabled else 'n'} {sites:<12}"
         return f"{head} {self.badge:>2} {self.where} {' '.join(extra)}".rstrip()
 

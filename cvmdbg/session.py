@@ -23,11 +23,12 @@ from cvmdbg.analysis.past import Past
 from cvmdbg.analysis.registers import grant_lines, register_rows
 from cvmdbg.commands import build_table
 from cvmdbg.commands.completion import candidates
-from cvmdbg.commands.look import Format
+from cvmdbg.commands.format import Format
 from cvmdbg.commands.needs import missing
 from cvmdbg.commands.table import Command, Progress, Result, Steps, Table
 from cvmdbg.debugger import Debugger
 from cvmdbg.guests.guest import Compartment, Module, Symbol
+from cvmdbg.judging import Judge
 from cvmdbg.rows import (
     BreakpointRow,
     Candidate,
@@ -165,7 +166,7 @@ class Session:
     @property
     def runner(self) -> Runner:
         """What runs the guest."""
-        return Runner(self.live, self._feed_more if self.ask_input is not None else None)
+        return Runner(self.live, Judge(self.live, self._feed_more if self.ask_input is not None else None))
 
     def _feed_more(self) -> bool:
         """Give the waiting guest more input, if there is a way to."""

@@ -178,6 +178,9 @@ def definition(ctype: CType) -> list[str]:
             return [f"{kind} {name} {{".replace("  ", " "), *rows, "}"]
         case Enum(name, _, values):
             return [f"enum {name} {{".replace("  ", " ") + ", ".join(f"{n} = {v}" for n, v in values) + "}"]
+        case Pointer(target) if isinstance(bare(target), Struct | Enum):
+            *first, last = definition(target)
+            return [*first, f"{last} *"]
     return [spelling(core)]
 
 

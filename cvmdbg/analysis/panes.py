@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cvmdbg.analysis.compartments import Pointers, map_rows
 from cvmdbg.analysis.crossings import Entry, pair_text
+from cvmdbg.analysis.displays import displayed
 from cvmdbg.analysis.filter import Filter
 from cvmdbg.analysis.pointing import points_at, stack_room
 from cvmdbg.debugger import Debugger
@@ -275,8 +276,7 @@ def display_rows(debugger: Debugger) -> tuple[DisplayRow, ...]:
     rows = []
     for number, (form, expression) in debugger.displays.items():
         try:
-            value = debugger.evaluate(expression)
-            shown = show(value, debugger.scope(), form)
+            shown = displayed(debugger, form, expression)
         except (UserError, TargetError) as error:
             shown = f"<{str(error).splitlines()[0]}>"
         rows.append(DisplayRow(number, f"/{form} {expression}" if form else expression, shown))

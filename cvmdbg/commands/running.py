@@ -9,8 +9,8 @@ from cvmdbg.analysis.crossings import Seen
 from cvmdbg.commands.report import running
 from cvmdbg.commands.table import Command, Result, Steps
 from cvmdbg.debugger import Halt
+from cvmdbg.judging import describe
 from cvmdbg.locations import locate
-from cvmdbg.running import describe
 from cvmdbg.target import UserError
 from cvmdbg.types_c import VOID, bare, spelling
 from cvmdbg.values import Value, show

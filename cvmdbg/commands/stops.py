@@ -11,7 +11,7 @@ from cvmdbg.commands.report import jsonable, table
 from cvmdbg.commands.table import Command, Result
 from cvmdbg.expressions import parse
 from cvmdbg.locations import describe_sites, locate
-from cvmdbg.target import UserError
+from cvmdbg.target import TargetError, UserError
 from cvmdbg.values import load
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def _break(session: Session, text: str, temporary: bool = False) -> Result:
 def _place(session: Session, found: Breakpoint) -> Result:
     debugger = session.live
     location = locate(debugger, found.spec, inside=found.inside)
+    _mapped(session, location.addresses)
     found.sites, found.pending = location.addresses, location.pending
     found.badge, found.where = " ".join(location.badges), describe_sites(debugger, location)
     debugger.breakpoints.add(found)
@@ -68,6 +69,15 @@ def _place(session: Session, found: Breakpoint) -> Result:
         line += f" ({len(found.sites)} sites)" if len(found.sites) > 1 else ""
     lines = (line, *((location.note,) if location.note else ()))
     return Result(lines, jsonable(found.row), "breakpoints")
+
+
+def _mapped(session: Session, addresses: tuple[int, ...]) -> None:
+    """Refuse a place where nothing can ever run; the sentence says what a small number may have meant."""
+    for address in addresses:
+        try:
+            session.live.read(address & ~3, 4)
+        except TargetError as error:
+            raise UserError(f"no breakpoint there: {error}") from None
 
 
 def break_(session: Session, text: str) -> Result:
@@ -89,6 +99,7 @@ def _watch(session: Session, text: str, access: str) -> Result:
     debugger = session.live
     if text.startswith("-tag"):
         access, text = "tag", text[4:].strip()
+    text = re.sub(r"^-l(ocation)?\s", "", text)  # every watchpoint here is on the place that the expression has now
     text, _, condition = (part.strip() for part in text.partition(" if "))
     if not text:
         raise UserError("watch what? An expression with an address, as counter or *(long*)0x400002010")
