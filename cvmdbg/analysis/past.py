@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from cvmdbg.frames import C64, DDCBO
@@ -33,6 +33,10 @@ class Moment(Protocol):
     def thread(self) -> int:
         """Who has the turn."""
 
+    @property
+    def edited(self) -> bool:
+        """Did the user change something behind the last step?"""
+
     def step(self) -> None:
         """Retire one instruction, with the events that belong to it."""
 
@@ -55,13 +59,14 @@ class Past(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """An instruction of a thread and the registers before it."""
+    """An instruction of a thread and the registers before it; ``edited`` when the user changed something behind it."""
 
     tick: int
     pc: int
     word: int
     mode: str
     before: dict[str, int]
+    edited: bool = False
 
     @property
     def instruction(self) -> Instruction:
@@ -82,14 +87,19 @@ def steps_before(past: Past, thread: int, tick: int, window: int) -> list[Execut
     moment = past.at(max(0, tick - window))
     found: list[Executed] = []
     while moment.tick < tick:
-        if moment.thread == thread:
-            registers = moment.registers(thread)
-            pc = registers["pcc"] & VALUE
-            word = int.from_bytes(moment.read(pc, 4), "little")
-            mode = "c64" if registers["cpsr"] & C64 else "a64"
-            found.append(Executed(moment.tick, pc, word, mode, registers))
+        here = _executed(moment, thread) if moment.thread == thread else None
         moment.step()
+        if here is not None:
+            found.append(replace(here, edited=True) if moment.edited else here)
     return found
+
+
+def _executed(moment: Moment, thread: int) -> Executed:
+    """The instruction that a thread is about to execute."""
+    registers = moment.registers(thread)
+    pc = registers["pcc"] & VALUE
+    word = int.from_bytes(moment.read(pc, 4), "little")
+    return Executed(moment.tick, pc, word, "c64" if registers["cpsr"] & C64 else "a64", registers)
 
 
 def last_instruction(past: Past, thread: int, tick: int) -> Executed | None:
@@ -127,6 +137,8 @@ class _Chain:
             if index is None:
                 return None
             step = self.steps[index]
+            if step.edited:
+                return None  # what the user set comes from no instruction
             found = step.instruction
             if "load" in found.kinds:
                 return self._memory(step, found, register)

@@ -11,6 +11,10 @@ from emulator_core import _core
 from sessions.event import Event, MemoryWrite
 
 MAX_BYTES = 256 << 20
+MAX_TICKS = 500_000_000
+"""Playing to a tick takes about a second for so many; whoever looks back waits for it."""
+EDIT = "set"
+"""The label of events that the user made."""
 EVENT_BYTES = 400
 """What an event without memory is taken to cost."""
 
@@ -34,7 +38,7 @@ class EventLog:
 
     def at(self, tick: int) -> ScratchMoment:
         """A scratch copy of the guest at a tick."""
-        if self.events is None:
+        if self.events is None or tick > MAX_TICKS:
             raise TargetError("the run was too long to be looked back at")
         return ScratchMoment(self.events, tick)
 
@@ -44,6 +48,7 @@ class ScratchMoment:
 
     def __init__(self, events: Sequence[Event], tick: int) -> None:
         self._events, self._next = events, 0
+        self.edited = False
         self._inferior = Inferior()
         self._go(tick)
 
@@ -59,6 +64,7 @@ class ScratchMoment:
 
     def step(self) -> None:
         """Retire one instruction, then apply the events of that tick."""
+        self.edited = False
         self._go(self.tick + 1)
 
     def registers(self, thread: int) -> dict[str, int]:
@@ -90,5 +96,6 @@ class ScratchMoment:
             event = self._events[self._next]
             self._inferior.run_to(event.tick)
             self._inferior.apply(event.effects)
+            self.edited |= event.label == EDIT
             self._next += 1
         self._inferior.run_to(tick)
