@@ -48,7 +48,8 @@
 
 #define BOUND(r) (cpu->top_load[r] | cpu->top_store[r])
 #define WITHIN(r, v)                                                                                         \
-    (IS_CAP(r) && LO(r) >= cpu->base[r] && LO(r) <= BOUND(r) && (v) >= cpu->base[r] && (v) <= BOUND(r))
+    (IS_CAP(r) && BOUND(r) && LO(r) >= cpu->base[r] && LO(r) <= BOUND(r) && (v) >= cpu->base[r] &&           \
+     (v) <= BOUND(r))
 #define MOVE(d, r, v)                                                                                        \
     do {                                                                                                     \
         unsigned d_ = (d), r_ = (r);                                                                         \

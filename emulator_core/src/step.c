@@ -60,7 +60,7 @@ static void step_register(struct cpu *cpu, uint64_t x) {
 
 static bool step_within(struct cpu *cpu, unsigned r, uint64_t v) {
     uint64_t top = cpu->top_load[r] | cpu->top_store[r], base = cpu->base[r], now = cpu->lo[r];
-    return cpu->cv >> r & 1 && now >= base && now <= top && v >= base && v <= top;
+    return cpu->cv >> r & 1 && top && now >= base && now <= top && v >= base && v <= top;
 }
 
 static void step_move(struct cpu *cpu, unsigned d, unsigned r, uint64_t v) {

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from morello_board import (
     ALL_PERMS,
+    CODE,
     CSP,
     EXECUTE,
     EXECUTIVE,
@@ -30,15 +31,17 @@ from morello_board import (
     bare,
     bounded,
     sealed,
+    word,
 )
 
 from emulator_core import _core
-from emulator_core._core import Capability, FaultKind
+from emulator_core._core import Capability, FaultKind, StopKind
 
 PERMS = ALL_PERMS & ~STORE
 # base 0x20000, limit 0x20100, value 0x20010 under the flags 0xa5
 SAMPLE = bounded(0x20000, 0x100, 0x20010, PERMS).set_flags(0xA5)
 NULL = Capability.null()
+SVC = bytes.fromhex("010000d4")
 
 
 @pytest.fixture
@@ -172,6 +175,16 @@ def test_changing_a_sealed_capability_costs_its_tag(board: Board, clause: str) -
     board[2] = OPERAND
     board.step(clause, Cn=1, Cd=3, **CHANGES[clause][0])
     assert not board.cap(3).tag
+
+
+@pytest.mark.parametrize("clause", ["ADD_C_CIS_C", "SCVALUE_C_CR_C"])
+def test_so_does_a_change_of_nothing_at_full_speed(board: Board, clause: str) -> None:
+    fields = {"Rm": 31} if clause == "SCVALUE_C_CR_C" else {}
+    board.set(1, sealed(almighty(0), 0x123))
+    board.machine.write(CODE + 4, SVC)
+    board.machine.write(CODE, word(clause, Cn=1, Cd=2, **fields).to_bytes(4, "little"))
+    assert board.machine.run(board.thread, 1_000_000).kind is StopKind.SYSCALL
+    assert board.cap(2) == sealed(almighty(0), 0x123).with_tag(False)
 
 
 def test_copies_keep_seals_and_garbage(board: Board) -> None:

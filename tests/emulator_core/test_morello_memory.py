@@ -285,6 +285,19 @@ def test_pages(form: Form, c64: bool) -> None:
     assert board.fault(form.clause, Rn=1, Ct=3, **fields) is FaultKind.UNMAPPED
 
 
+def test_the_first_half_of_a_pair_is_stored_when_the_second_faults() -> None:
+    board = prepare(Form("STP_C_RIB_C"), True, bounded(AT, 16, AT, DATA_PERMS))
+    board.set(3, VALUE)
+    assert board.fault("STP_C_RIB_C", Rn=1, Ct=3, Ct2=4) is FaultKind.CAP_BOUNDS
+    assert board.load(AT) == VALUE
+
+
+def test_a_pair_is_loaded_under_one_check() -> None:
+    board = prepare(Form("LDP_C_RIB_C"), True, bounded(AT, 16, AT, DATA_PERMS))
+    fault = board.run(word("LDP_C_RIB_C", Rn=1, Ct=3, Ct2=4)).fault
+    assert fault and (fault.kind, fault.address, fault.size) == (FaultKind.CAP_BOUNDS, AT, 32)
+
+
 # ---- overlaps ----
 
 
