@@ -1,4 +1,4 @@
-"""Floating point, vectors and crypto against Unicorn: registers, FPSR after every instruction, memory.
+"""Floating point, vectors and crypto against Unicorn: registers, FPSR after every instruction, memory; both engines.
 
 Set CVMDBG_UNICORN_FP_INSTRUCTIONS for a longer run, CVMDBG_UNICORN_FP_SEED for another one.
 """
@@ -80,8 +80,9 @@ class FpPeer(Peer):
         registers += [machine.reg_read(uc.UC_ARM64_REG_FPSR), machine.reg_read(uc.UC_ARM64_REG_PC)]
         return End(registers, bytes(machine.mem_read(MEMORY, MEMORY_SIZE)))
 
-    def core_runs(self, start: Start) -> End:
+    def core_runs(self, start: Start, step: bool) -> End:
         machine, thread = self.machine, self.thread
+        machine.use_step_engine(thread, step)
         machine.write(CODE, start.code)
         machine.set(thread, PCC, Capability.almighty().set_value(CODE).bits)
         machine.set(thread, DDC, Capability.almighty().bits)
@@ -101,7 +102,9 @@ def difference(peer: FpPeer, start: Start) -> tuple[str, End]:
     before = peer.machine.read(MEMORY, MEMORY_SIZE)
     peer.unicorn.mem_write(MEMORY, before)
     expected = peer.unicorn_runs(start)
-    return peer.core_runs(start).difference(expected), expected
+    stepped = peer.core_runs(start, step=True).difference(expected)
+    peer.machine.write(MEMORY, before)
+    return stepped or peer.core_runs(start, step=False).difference(expected), expected
 
 
 def listing(words: list[int]) -> str:
