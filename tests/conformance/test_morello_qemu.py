@@ -11,7 +11,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from morello_programs import ENCODINGS, Maker, Sequence, program
+from morello_harness import Sequence, program
+from morello_programs import ENCODINGS, Maker
 from test_generated import END_OF_TEST, boot
 
 from emulator_core._core import StopKind
