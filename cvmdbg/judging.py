@@ -186,7 +186,7 @@ class Judge:
             if not self._counts(breakpoint_, stop):
                 continue
             lines: tuple[str, ...] = (f"old value = {shown[0]}", f"new value = {shown[1]}")
-            if breakpoint_.access in ("r", "rw") and shown[0] == shown[1]:
+            if breakpoint_.access == "r" or (breakpoint_.access == "rw" and shown[0] == shown[1]):
                 lines = (f"value = {shown[1]}",)
             if tag:
                 lines = (f"tag of {hexa(hit.address & ~15)}: {_tag_words(self.debugger, hit.address & ~15)}",)
@@ -197,6 +197,12 @@ class Judge:
             text = f"{breakpoint_.kind} {breakpoint_.number}: {breakpoint_.spec}, {hit.access} by {place}"
             return Halt(stop, "watchpoint", text, breakpoint_.number, lines)
         return None
+
+    def look_at_watched(self) -> None:
+        """What is watched is read anew before a run: it may have been set, or deployed again."""
+        for breakpoint_ in self.debugger.breakpoints:
+            now = self._watch_value(breakpoint_)
+            breakpoint_.old = now if now is not None else breakpoint_.old
 
     def _watch_value(self, breakpoint_: Breakpoint) -> Value | None:
         if breakpoint_.old is None:

@@ -35,6 +35,9 @@ class Runner:
     budget: int = FIRST_BUDGET
     _last_yield: float = field(default_factory=time.monotonic)
 
+    def __post_init__(self) -> None:
+        self.judge.look_at_watched()
+
     # ---- commands ----
 
     def continue_(self) -> Run:

@@ -113,7 +113,7 @@ class Session:
         self.depth = 0
         self.in_list = False
         self.following: Run | None = None
-        self.listed: tuple[str, int] | None = None
+        self.listed: tuple[str, int, int] | None = None
         self.last_examine = Format()
         self.next_examine = 0
         self._feed: Callable[[bytes | None], None] | None = None

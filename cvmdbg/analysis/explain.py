@@ -291,7 +291,7 @@ def _no_fault(debugger: Debugger) -> Explanation:
     text = halt.text if halt is not None else "the guest is deployed and has not run"
     kind = halt.kind if halt is not None else "none"
     sentences = list(halt.lines) if halt is not None else []
-    next_ = ["continue"]
+    next_ = ["run" if kind == "exit" else "continue"]
     thread = debugger.thread
     if thread >= 0:
         call = debugger.trace.open_call(thread)

@@ -26,7 +26,13 @@ def list_(session: Session, text: str) -> Result:
     """Source lines around a place; again goes on."""
     debugger = session.live
     size = session.settings.number("listsize")
-    if text.strip():
+    if text.strip() == "-" and session.listed is not None:
+        file, first_shown, _ = session.listed
+        if first_shown == 1:
+            raise UserError(f"line 1 of {file} has been shown")
+        start = max(1, first_shown - size)
+        return _listed(session, file, start, first_shown - start)
+    if text.strip() not in ("", "-"):
         first, _, last = text.partition(",")
         place = first.strip()
         address = one_address(debugger, place, code=False)
@@ -38,7 +44,7 @@ def list_(session: Session, text: str) -> Result:
         if last.strip().isdigit() and place.isdigit():
             start, size = int(place), max(1, int(last) - int(place) + 1)
     elif session.listed is not None:
-        file, start = session.listed
+        file, _, start = session.listed
     else:
         line = debugger.symbols.line_at(debugger.frame().place)
         if line is None:
@@ -53,7 +59,7 @@ def _listed(session: Session, file: str, start: int, size: int) -> Result:
         raise UserError(f"{file} is not to be found; set directories names folders to look in")
     if start > len(lines):
         raise UserError(f"{file} has {len(lines)} lines")
-    session.listed = (file, start + size)
+    session.listed = (file, start, start + size)
     shown = [(n, lines[n - 1]) for n in range(start, min(start + size, len(lines) + 1))]
     body: list[Json] = [{"file": file, "line": n, "text": text} for n, text in shown]
     return Result((f"{file}", *(f"{n:>6} {text}" for n, text in shown)), body, "code")
@@ -116,10 +122,10 @@ COMMANDS = (
         "source around a place",
         ("l",),
         (),
-        "[LOCATION]",
+        "[LOCATION] · -",
         "d",
-        "Again goes on.",
-        ("list main", "l 40,60"),
+        "Again goes on; - shows what stands before the last lines.",
+        ("list main", "l 40,60", "list -"),
         list_,
         repeats=True,
         completes="location",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,9 @@ def start(session: Session, text: str) -> Steps:
 
 def continue_(session: Session, text: str) -> Steps:
     """Run until something stops it; with N, pass the breakpoint here N-1 more times."""
+    event = re.fullmatch(r"to (?:the )?next (.+)", text.strip())
+    if event is not None:
+        return (yield from next_event(session, event[1]))
     number = count(session, text)
     halt = session.live.halt
     if number > 1 and halt is not None and halt.number in session.live.breakpoints.all:
@@ -216,10 +220,10 @@ COMMANDS = (
         "run until something stops it",
         ("c",),
         ("c", "F5"),
-        "[N]",
+        "[N] · to the next KIND",
         "s r",
-        "With N, the breakpoint at which the guest stands is passed N-1 more times.",
-        ("continue", "c 5"),
+        "With N, the breakpoint at which the guest stands is passed N-1 more times. KIND is as for next-event.",
+        ("continue", "c 5", "continue to the next crossing"),
         continue_,
         repeats=True,
     ),

@@ -35,13 +35,13 @@ def print_(session: Session, text: str) -> Result:
 
 def _printed(session: Session, value: Value, form: Format, expression: str) -> Result:
     debugger, scope = session.live, session.live.scope()
-    if form.letter == "s":
+    if form.letter == "s" and not isinstance(bare(value.type), Struct | Array):
         content = c_string(absolute(value, scope), scope)
         shown = f"{content!r}"[1:] if content is not None else "not mapped"
     elif form.letter == "c" and value.bits is not None:
         shown = capability_text(value.bits)
     else:
-        shown = show(value, scope, form.letter)
+        shown = show(value, scope, form.letter.replace("s", ""))
     number = debugger.remember(value)
     body: dict[str, Json] = {"history": number, "type": spelling(value.type), "text": shown}
     body["address"] = None if value.address is None else hex(value.address)
@@ -128,7 +128,8 @@ def display(session: Session, text: str) -> Result:
     if text.strip():
         form, expression = split_format(text, "display")
         debugger.parse(expression)
-        debugger.displays[max(debugger.displays, default=0) + 1] = (form.letter, expression)
+        shape = f"{form.count if form.count > 1 else ''}{form.letter}{form.unit}"
+        debugger.displays[max(debugger.displays, default=0) + 1] = (shape, expression)
         rows = display_rows(debugger)[-1:]
     else:
         rows = display_rows(debugger)
@@ -198,8 +199,8 @@ COMMANDS = (
         (),
         "[/FORMAT] [EXPRESSION]",
         "s",
-        "",
-        ("display/x $x0",),
+        "With i, s, a count or a unit, FORMAT is that of x: the expression is an address.",
+        ("display/x $x0", "display/i $pc", "display/4xw &origin"),
         display,
         completes="expression",
     ),

@@ -206,6 +206,18 @@ def test_a_closed_pipe_is_no_mistake() -> None:
     assert process.returncode == 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("form", ["--batch", "--json"])
+def test_a_full_disk_is_a_sentence(form: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        words = [sys.executable, "-m", "cvmdbg.cli", "run", "demo:hello", form, "-ex", "run"]
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr == "cvmdbg: standard output cannot be written: No space left on device\n"
+
+
 def test_ctrl_c_stops_the_guest_and_the_rest_goes_on() -> None:
     spin = ["-ex", "break fibonacci", "-ex", "run", "-ex", "delete", "-ex", "set *(int*)$pc = 0x14000000"]
     process = start("run", "demo:hello", "--batch", *spin, "-ex", "echo spinning", "-ex", "continue", "-ex", "when")

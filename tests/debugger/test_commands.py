@@ -264,6 +264,16 @@ def test_find(opened: Open) -> None:
     assert session.execute("find 0x400000000, +0x1000, (char) 0x5a").lines[-1] in ("not found", "1 found")
 
 
+def test_source_listing_goes_back(opened: Open) -> None:
+    session = opened("hello", "break fibonacci", "run")
+    first = session.execute("list 18,20").lines
+    before = session.execute("list -").lines
+    assert int(before[-1].split()[0]) == int(first[1].split()[0]) - 1
+    assert session.execute("list -").lines[1].split()[0] == "1"
+    with pytest.raises(UserError, match=r"line 1 of .* has been shown"):
+        session.execute("list -")
+
+
 def test_source_listing_goes_on(opened: Open) -> None:
     session = opened("hello", "break fibonacci", "run")
     first = session.execute("list fibonacci").lines

@@ -103,6 +103,12 @@ def test_formats(stopped: Session, line: str, text: str) -> None:
     assert stopped.execute(line).text.split(" = ", 1)[1] == text
 
 
+def test_a_colon_of_a_choice_separates(stopped: Session) -> None:
+    assert shown(stopped, "1?2:3") == "2"
+    assert shown(stopped, "0?2:3") == "3"
+    assert shown(stopped, "0 ? 2 : 16:0x3c8") == shown(stopped, "(void *) 0x4000003c8")
+
+
 def test_history(stopped: Session) -> None:
     stopped.execute("print 40")
     stopped.execute("print 2")
@@ -175,7 +181,7 @@ def test_unmapped_memory_is_a_sentence_and_hints_at_the_compartment(stopped: Ses
     [
         ("struct point", "type = struct point {"),
         ("origin", "type = struct point {"),
-        ("p", "type = struct point *"),
+        ("p", "type = struct point {"),
         ("aux_names", "type = const struct {...} [12]"),
         ("u64", "type = long unsigned int"),
         ("fibonacci", "type = u64 (u64)"),
@@ -184,6 +190,11 @@ def test_unmapped_memory_is_a_sentence_and_hints_at_the_compartment(stopped: Ses
 )
 def test_ptype(stopped: Session, type_: str, first: str) -> None:
     assert stopped.execute(f"ptype {type_}").lines[0] == first
+
+
+def test_ptype_of_a_pointer_writes_the_structure_out(stopped: Session) -> None:
+    assert stopped.execute("ptype p").lines[-1] == "} *"
+    assert stopped.execute("whatis p").text == "type = struct point *"
 
 
 @given(st.text(max_size=40))

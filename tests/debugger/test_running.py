@@ -150,6 +150,15 @@ def test_next_events(opened: Open) -> None:
         session.execute("next-event relocation")
 
 
+def test_continue_to_the_next_crossing(opened: Open) -> None:
+    session = opened("libhello", "break 17:c_out", "run", "delete", "continue to the next crossing")
+    assert place(session)[1].startswith("syscall_handler")
+    session.execute("continue to next hostcall")
+    assert place(session)[1].startswith("hostcall_asm")
+    with pytest.raises(UserError, match="the next what"):
+        session.execute("continue to the next monday")
+
+
 def test_next_event_thread(opened: Open) -> None:
     session = opened("threads", "break worker", "run", "delete")
     before = session.live.thread

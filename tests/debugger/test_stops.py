@@ -106,6 +106,15 @@ def test_displays(opened: Open) -> None:
     assert [row.number for row in session.display_rows()] == [2]
 
 
+def test_displays_of_memory_follow_x(opened: Open) -> None:
+    session = opened("hello", "break fibonacci", "run", "display/2i $pc", "display/2dw &origin")
+    session.execute("display/s origin.label")
+    code, words, text = (row.value for row in session.display_rows())
+    assert "4000001fc" in code and "4000001fc" not in code.partition(";")[2]
+    assert words == "3 4"
+    assert text == '"origin"'
+
+
 # ---- watchpoints ----
 
 
@@ -158,12 +167,44 @@ def test_watch_the_tag_of_a_parked_capability(opened: Open) -> None:
         ("dprintf fibonacci", "dprintf needs"),
         ("commands", "no breakpoint yet"),
         ("break fibonacci thread 77", "there is no thread 77"),
+        ("break *0x123450", "no breakpoint there: 0x123450 is not mapped"),
     ],
 )
 def test_mistakes(opened: Open, line: str, sentence: str) -> None:
     session = opened("hello", "stepi")
     with pytest.raises(UserError, match=sentence):
         session.execute(line)
+
+
+def test_a_relative_address_is_no_place_for_a_breakpoint_and_the_sentence_says_what_is(opened: Open) -> None:
+    session = opened("hello", "break fibonacci", "run")
+    with pytest.raises(UserError, match="0x1fc is not mapped; in 16 it is 0x4000001fc: write 16:1fc"):
+        session.execute("break *0x1fc")
+
+
+def test_the_old_value_is_of_this_run_and_what_was_set(opened: Open) -> None:
+    session = opened("hello", "watch calls", "run", "continue", "run")
+    assert session.live.halt is not None
+    assert session.live.halt.lines == ("old value = 0", "new value = 1")
+    session.execute("set var calls = 40")
+    session.execute("continue")
+    assert session.live.halt.lines == ("old value = 40", "new value = 41")
+
+
+def test_a_read_has_one_value(opened: Open) -> None:
+    session = opened("faults", "rwatch parked_capability", args=("overwrite",))
+    for said in ("0x400002670 [rwRW,0x400002670-0x400002680] <victim>", "(invalid) <victim>"):
+        session.execute("continue" if said.startswith("(") else "run")
+        assert session.live.halt is not None
+        assert len(session.live.halt.lines) == 1
+        assert session.live.halt.lines[0].startswith("value = ")
+        assert session.live.halt.lines[0].endswith(said)
+
+
+def test_watch_location_is_watch(opened: Open) -> None:
+    session = opened("hello", "watch -location calls", "run")
+    assert session.live.halt is not None
+    assert session.live.halt.lines == ("old value = 0", "new value = 1")
 
 
 # ---- catchpoints ----

@@ -66,6 +66,8 @@ def test_a_label_names_nothing_in_another_section() -> None:
         ("'libhello.so'::fibonacci", (0x4000001FC,)),
         ("libhello.so:fibonacci", (0x4000001FC,)),
         ("16:3c8", (0x4000003C8,)),
+        ("16:0x3c8", (0x4000003C8,)),
+        ("*16:0x3c8", (0x4000003C8,)),
         ("c_out", (0x400000408,)),  # assembly has no prologue to skip
         ("hostcall_asm", (0x24C1A4,)),
         ("ret_from_monitor", (0x400000444,)),
@@ -118,6 +120,13 @@ def test_pending_until_the_module_comes(opened: Open) -> None:
     modules = {m.name: m for m in session.module_rows()}
     assert modules["libso_test.so"].base == 0x440007000
     assert modules["app1"].state == "loaded"
+
+
+def test_a_module_by_name_is_waited_for(opened: Open) -> None:
+    session = opened("libhello", "break libso_test.so:libhello")
+    assert session.breakpoint_rows()[0].pending == "no module libso_test.so yet"
+    session.execute("run")
+    assert session.breakpoint_rows()[0].sites == (0x440007290,)
 
 
 def test_breakpoints_wait_again_after_a_restart(opened: Open) -> None:
