@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
+
+WHAT = "engine: the emulator, beside Unicorn and the QEMU that QEMU_MORELLO names; tui: keys and paints of the screen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +29,14 @@ class Figure:
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``bench`` to a command line; the parsed arguments go to ``main``."""
     bench = subparsers.add_parser("bench", help="measure cvmdbg itself", description="Measure cvmdbg itself.")
-    bench.add_argument("what", choices=("tui",), help="tui: keys and paints of the screen")
+    bench.add_argument("what", choices=("engine", "tui"), help=WHAT)
     bench.add_argument("--quick", action="store_true", help="fewer rounds")
     bench.add_argument("--json", action="store_true", help="one JSON array of rows")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Measure and print; exit status 0."""
-    from cvmdbg.bench.tui import measure
-
+    measure: Callable[..., Sequence[Figure]] = import_module(f"cvmdbg.bench.{arguments.what}").measure
     print(rendered(measure(quick=arguments.quick), arguments.json))
     return 0
 
@@ -45,9 +47,9 @@ def rendered(figures: Sequence[Figure], as_json: bool) -> str:
         rows = [asdict(figure) | {"value": round(figure.value, 3), "ratio": figure.ratio} for figure in figures]
         return json.dumps(rows, indent=1)
     wide = max(len(figure.name) for figure in figures)
-    lines = [f"{'':<{wide}} {'value':>10} {'unit':<5} {'budget':>8} {'ratio':>6}"]
+    lines = [f"{'':<{wide}} {'value':>10} {'unit':<5} {'baseline':>9} {'ratio':>6}"]
     for figure in figures:
-        budget = "" if figure.baseline is None else f"{figure.baseline:.0f}"
+        baseline = "" if figure.baseline is None else f"{figure.baseline:.0f}"
         ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
-        lines.append(f"{figure.name:<{wide}} {figure.value:>10.1f} {figure.unit:<5} {budget:>8} {ratio:>6}")
+        lines.append(f"{figure.name:<{wide}} {figure.value:>10.1f} {figure.unit:<5} {baseline:>9} {ratio:>6}")
     return "\n".join(lines)

@@ -1,0 +1,78 @@
+"""The engine's speed: the same programs here and in other machines, by turns, in processor time.
+
+The machine is shared and its speed wanders, so each repetition runs every machine once, and medians are compared.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+
+from cvmdbg.bench import Figure, costs, programs
+from cvmdbg.bench.programs import LOOPS, WORKLOADS, Flat, Loop, QemuLoop, Ran, Workload
+from cvmdbg.target import TargetError
+
+WORK_TICKS, LOOP_ITERATIONS, REPETITIONS = 100_000_000, 10_000_000, 5
+QUICK_TICKS, QUICK_ITERATIONS, QUICK_REPETITIONS = 3_000_000, 200_000, 1
+
+
+def measure(quick: bool = False) -> list[Figure]:
+    """All figures: loops against QEMU-Morello if QEMU_MORELLO names it, work against Unicorn if it is installed."""
+    repetitions = QUICK_REPETITIONS if quick else REPETITIONS
+    iterations, ticks = (QUICK_ITERATIONS, QUICK_TICKS) if quick else (LOOP_ITERATIONS, WORK_TICKS)
+    figures = [loop(name, iterations, repetitions) for name in LOOPS]
+    work = [workload(name, ticks, repetitions) for name in WORKLOADS]
+    return [*figures, *work, *_means(work), *costs.measure(quick)]
+
+
+def loop(name: str, iterations: int, repetitions: int) -> Figure:
+    """MIPS of a bare-metal loop."""
+    binary, ours = programs.qemu(), Loop(name, iterations)
+    theirs = None if binary is None else QemuLoop(binary, name, iterations)
+    ticks, own, other = ours.run().ticks, [], []
+    for _ in range(repetitions):
+        own.append(ours.run().seconds)
+        if theirs is not None:
+            other.append(theirs.run())
+    return _rate(name, ticks, own, other, "QEMU-Morello")
+
+
+def workload(name: str, ticks: int, repetitions: int) -> Figure:
+    """MIPS of a workload; both machines must compute the same."""
+    ours, theirs = Workload(name), Flat(name) if programs.unicorn_is_there() else None
+    first = ours.run(1)
+    rounds = max(1, ticks // first.ticks)
+    if theirs is not None:
+        _agree(name, first, theirs.run(1))
+    own, other = [], []
+    for _ in range(repetitions):
+        ran = ours.run(rounds)
+        own.append(ran.seconds)
+        if theirs is not None:
+            flat = theirs.run(rounds)
+            _agree(name, ran, flat)
+            other.append(flat.seconds)
+    return _rate(name, ran.ticks, own, other, "Unicorn")
+
+
+def _agree(name: str, ours: Ran, theirs: Ran) -> None:
+    if ours.checksum != theirs.checksum:
+        raise TargetError(f"{name} computes {ours.checksum:#x} here and {theirs.checksum:#x} in Unicorn")
+
+
+def _rate(name: str, ticks: int, own: list[float], other: list[float], peer: str) -> Figure:
+    """Millions of instructions a second; the peer retires as many."""
+    value = ticks / statistics.median(own) / 1e6
+    if not other:
+        return Figure(name, value, "MIPS")
+    return Figure(f"{name} vs {peer}", value, "MIPS", ticks / statistics.median(other) / 1e6)
+
+
+def _means(work: list[Figure]) -> Iterator[Figure]:
+    """The geometric mean over the workloads."""
+    value = statistics.geometric_mean(figure.value for figure in work)
+    others = [figure.baseline for figure in work if figure.baseline is not None]
+    if len(others) == len(work):
+        yield Figure("geometric mean vs Unicorn", value, "MIPS", statistics.geometric_mean(others))
+    else:
+        yield Figure("geometric mean", value, "MIPS")
