@@ -51,6 +51,7 @@ void fast_run(struct cpu *cpu) {
 
 #include "ops_fast.h"
 #include "ops.inc"
+#include "ops_fused.inc"
 
 void fast_next_page(struct cpu *cpu, const struct slot *s, int64_t T, uint64_t cv, uint64_t fa, uint64_t fb) {
     BRANCH_BEHIND(cpu->page->va + EMU_PAGE, 0);

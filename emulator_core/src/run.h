@@ -17,4 +17,7 @@ step_fn step_decode, step_cold, step_undefined, step_caps_trap, step_breakpoint,
 /* Decode a slot as if no breakpoint were there. */
 void code_decode_plain(struct cpu *, struct code_page *, unsigned index);
 
+/* Let the slot do the next one's work, too, if there is an op for both. */
+void code_fuse(struct code_page *, unsigned index);
+
 #endif

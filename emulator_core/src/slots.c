@@ -61,6 +61,8 @@ void code_decode_plain(struct cpu *cpu, struct code_page *page, unsigned index) 
         .caps_off = page->caps_off,
     };
     slot_fill(page, index, lower(&page->slot[index], in));
+    if (index + 1 < PAGE_SLOTS) code_fuse(page, index);
+    if (index > 0) code_fuse(page, index - 1);
 }
 
 void code_decode(struct cpu *cpu, struct code_page *page, unsigned index) {
@@ -89,9 +91,10 @@ static void code_reset(struct code_page *page, unsigned first, unsigned end) {
     for (unsigned i = first; i < end; i++) slot_fill(page, i, (op_ref){fast_decode, step_decode});
 }
 
-/* The slots of bytes [start, end) of the page. */
+/* The slots of bytes [start, end) of the page, and the one before them, which may do the first one's work. */
 static void code_reset_bytes(struct code_page *page, uint64_t start, uint64_t end) {
-    code_reset(page, (unsigned)(start / 4), (unsigned)((end + 3) / 4));
+    unsigned first = (unsigned)(start / 4);
+    code_reset(page, first ? first - 1 : 0, (unsigned)((end + 3) / 4));
 }
 
 static void written_on_page(struct emu *emu, uint64_t pa, uint64_t size) {
