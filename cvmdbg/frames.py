@@ -106,7 +106,8 @@ class Unwinder:
         control, state = read(thread, "cctlr"), read(thread, "cpsr")
         mode = "c64" if state & C64 else "a64"
         ddc_base = ddc.base if control & DDCBO and mode == "a64" else 0
-        pcc_base = pcc.base if control & PCCBO and mode == "a64" else 0
+        made_by = pcc if pcc.tag else ddc  # after a failed branch PCC is not what the return address counts from
+        pcc_base = made_by.base if control & PCCBO and mode == "a64" else 0
         sp = _stack_pointer(csp, ddc, ddc_base)
         pc = read(thread, "pc")
         known = {f"c{n}": read(thread, f"c{n}") for n in range(31)} | {"csp": csp.bits, "pcc": pcc.bits}

@@ -89,6 +89,13 @@ def test_every_backtrace_of_a_run(opened: Open, name: str, begin: str, unknown: 
     assert len(wrong) <= count // 40
 
 
+@pytest.mark.parametrize("routine", ["untagged_jump", "data_jump", "null_call"])
+def test_the_caller_behind_a_branch_to_no_code(opened: Open, routine: str) -> None:
+    session = opened("faults", args=(routine,))
+    session.execute("run")
+    assert {"cvm_main", "_start"} <= {row.function.partition("+")[0] for row in session.frame_rows()}
+
+
 def test_prologues_are_followed() -> None:
     state = follow([0x62BF7BFD, 0xC2C1D3FD])  # stp c29, c30, [csp, #-32]!; mov c29, csp
     assert state.sp == 32

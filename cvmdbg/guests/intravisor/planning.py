@@ -5,7 +5,7 @@ from __future__ import annotations
 from cvmdbg.guests.intravisor import console, elf
 from cvmdbg.guests.intravisor.config import Config, ConfigError, CvmConfig, shown
 from cvmdbg.guests.intravisor.deploy import Deployment, deploy
-from cvmdbg.guests.intravisor.folder import Folder
+from cvmdbg.guests.intravisor.folder import Folder, FolderError
 from cvmdbg.guests.intravisor.layout import CVM_MAX_SIZE
 
 NAME_LENGTH = 19
@@ -37,7 +37,11 @@ def _deploy_one(parsed: Config, folder: Folder, cvm: CvmConfig, earlier: list[De
         raise ConfigError(f"{where}: cVM '{shown(cvm.name)}' has no runtime: expected the name of its ELF file")
     if cvm.fork or cvm.template or cvm.resume or cvm.snapshot_path:
         raise ConfigError(f"{where}: cVM '{shown(cvm.name)}' wants a template or a snapshot, which is not modelled")
-    file = elf.read(folder.read(cvm.runtime), cvm.runtime)
+    try:
+        content = folder.read(cvm.runtime)
+    except FolderError as error:
+        raise ConfigError(f"{where}: runtime of cVM '{shown(cvm.name)}': {error}") from None
+    file = elf.read(content, cvm.runtime)
     if cvm.callback_out is None or cvm.callback_out == "monitor":
         return deploy(parsed, cvm, file, None, "M")
     for provider in earlier:
