@@ -1,6 +1,5 @@
 /* Loads and stores of integers and V registers through the alternate base: Cn in A64, Xn under DDC in C64. */
 #include "exec_morello.h"
-#include "vector_access.h"
 
 /* Where a form's offset stands. */
 static int64_t unscaled(uint32_t word) { return signed_field(word, 12, 9); }
@@ -89,36 +88,40 @@ EXEC(ASTRH_R_RRB_32) { return store(cpu, word, register_offset(cpu, word, 1), 1)
 EXEC(ASTR_R_RRB_32) { return store(cpu, word, register_offset(cpu, word, 2), 2); }
 EXEC(ASTR_R_RRB_64) { return store(cpu, word, register_offset(cpu, word, 3), 3); }
 
-/* V registers. */
+/* V registers: plain data movement. A load clears the rest of the register. */
 static bool v_base_at(struct cpu *cpu, uint32_t word, int64_t offset, struct va *at) {
     return caps_enabled(cpu) && fp_enabled(cpu) && alt_base_at(cpu, word, offset, at);
 }
 
 static enum outcome load_v(struct cpu *cpu, uint32_t word, int64_t offset, unsigned scale) {
     struct va at;
-    struct vector value;
-    if (!v_base_at(cpu, word, offset, &at) || !vector_load(cpu, at, scale, &value)) return FAULT;
-    v_set(cpu, rd(word), value);
+    uint64_t halves[2] = {0, 0};
+    unsigned size = 1u << scale;
+    if (!v_base_at(cpu, word, offset, &at) || !mem_load_bytes(cpu, at, size, size, halves)) return FAULT;
+    v_set(cpu, rd(word), (struct vector){halves[0], halves[1]});
     return NEXT;
 }
 
 static enum outcome store_v(struct cpu *cpu, uint32_t word, int64_t offset, unsigned scale) {
     struct va at;
-    if (!v_base_at(cpu, word, offset, &at)) return FAULT;
-    return vector_store(cpu, at, scale, v_get(cpu, rd(word))) ? NEXT : FAULT;
+    struct vector value = v_get(cpu, rd(word));
+    uint64_t halves[2] = {value.lo, value.hi};
+    unsigned size = 1u << scale;
+    if (!v_base_at(cpu, word, offset, &at) || !mem_store_bytes(cpu, at, size, size, halves)) return FAULT;
+    return NEXT;
 }
 
 EXEC(ALDUR_V_RI_B) { return load_v(cpu, word, unscaled(word), 0); }
 EXEC(ALDUR_V_RI_H) { return load_v(cpu, word, unscaled(word), 1); }
 EXEC(ALDUR_V_RI_S) { return load_v(cpu, word, unscaled(word), 2); }
 EXEC(ALDUR_V_RI_D) { return load_v(cpu, word, unscaled(word), 3); }
-EXEC(ALDUR_V_RI_Q) { return load_v(cpu, word, unscaled(word), SCALE_Q); }
+EXEC(ALDUR_V_RI_Q) { return load_v(cpu, word, unscaled(word), 4); }
 EXEC(ALDR_V_RRB_S) { return load_v(cpu, word, register_offset(cpu, word, 2), 2); }
 EXEC(ALDR_V_RRB_D) { return load_v(cpu, word, register_offset(cpu, word, 3), 3); }
 EXEC(ASTUR_V_RI_B) { return store_v(cpu, word, unscaled(word), 0); }
 EXEC(ASTUR_V_RI_H) { return store_v(cpu, word, unscaled(word), 1); }
 EXEC(ASTUR_V_RI_S) { return store_v(cpu, word, unscaled(word), 2); }
 EXEC(ASTUR_V_RI_D) { return store_v(cpu, word, unscaled(word), 3); }
-EXEC(ASTUR_V_RI_Q) { return store_v(cpu, word, unscaled(word), SCALE_Q); }
+EXEC(ASTUR_V_RI_Q) { return store_v(cpu, word, unscaled(word), 4); }
 EXEC(ASTR_V_RRB_S) { return store_v(cpu, word, register_offset(cpu, word, 2), 2); }
 EXEC(ASTR_V_RRB_D) { return store_v(cpu, word, register_offset(cpu, word, 3), 3); }
