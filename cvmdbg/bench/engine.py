@@ -13,7 +13,7 @@ from cvmdbg.bench.programs import LOOPS, WORKLOADS, Flat, Loop, QemuLoop, Ran, W
 from cvmdbg.target import TargetError
 
 WORK_TICKS, LOOP_ITERATIONS, REPETITIONS = 100_000_000, 10_000_000, 5
-QUICK_TICKS, QUICK_ITERATIONS, QUICK_REPETITIONS = 3_000_000, 200_000, 1
+QUICK_TICKS, QUICK_ITERATIONS, QUICK_REPETITIONS = 3_000_000, 2_000_000, 1
 
 
 def measure(quick: bool = False) -> list[Figure]:

@@ -50,6 +50,8 @@ from cvmdbg.tui.status import KeyLine, Notice, StatusRow
 from cvmdbg.tui.theme import OWN, Palette, colours_of, theme_of
 from cvmdbg.tui.worker import Worker
 
+SWITCH = 0.001
+"""Seconds after which the worker's Python gives way to a key."""
 NO_ANSWER = 2.0
 """Seconds after which a stop that was asked for is told to be missing."""
 RUNNING = "the guest runs: Ctrl-C stops it first"
@@ -782,6 +784,7 @@ def run_app(session: Session) -> int:
     """Show the screen until it is left; the exit status: 0, 1 (user error), 2 (target error)."""
     folder = Path(platformdirs.user_state_dir("cvmdbg", appauthor=False))
     app = CvmApp(session, folder)
+    sys.setswitchinterval(SWITCH)
     status = app.run()
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -94,7 +95,14 @@ class Rows(Widget, can_focus=True):
         self.view = 0
         self.hits: frozenset[int] = frozenset()
         self.needle = ""
+        self.cells = self.height_cells = 0
         self._lines: dict[int, tuple[Line, bool]] = {}
+        self._head: tuple[Line | None, int] | None = None
+
+    def _size_updated(self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
+        """Keep the size at hand: Textual computes it anew at every look."""
+        self.cells, self.height_cells, self._head = size.width, size.height, None
+        return super()._size_updated(size, virtual_size, container_size, layout)
 
     # ---- for subclasses ----
 
@@ -164,7 +172,7 @@ class Rows(Widget, can_focus=True):
     def replace(self, items: Sequence[Any]) -> None:
         """Other rows: the cursor stays on its row, only rows that differ are drawn again."""
         before, key = self.items, self._cursor_key()
-        self.items = items
+        self.items, self._head = items, None
         if key is not None:
             self.cursor = next((i for i in range(len(items)) if self.key_of(items[i]) == key), self.cursor)
         self.cursor = max(0, min(self.cursor, self.count() - 1))
@@ -183,7 +191,7 @@ class Rows(Widget, can_focus=True):
         if self._lines.keys() and self.stale:
             self.redraw()
             return
-        for index in range(self.top, min(self.top + self.size.height, len(items))):
+        for index in range(self.top, min(self.top + self.height_cells, len(items))):
             if before[index] != items[index]:
                 self._lines.pop(index, None)
                 self._refresh_row(index)
@@ -208,7 +216,7 @@ class Rows(Widget, can_focus=True):
 
     def screen_text(self) -> list[str]:
         """What the pane shows now, row by row."""
-        return [plain(self._spans(y)).rstrip() for y in range(self.size.height)]
+        return [plain(self._spans(y)).rstrip() for y in range(self.height_cells)]
 
     def sentence(self) -> str:
         """What stands where there are no rows."""
@@ -219,23 +227,30 @@ class Rows(Widget, can_focus=True):
     def redraw(self) -> None:
         """Draw all of it again."""
         self._lines.clear()
+        self._head = None
         self.refresh()
 
     def _refresh_row(self, index: int) -> None:
         y = index - self.top + self._header_rows()
-        if 0 <= y < self.size.height:
-            self.refresh(self.size.region.__class__(0, y, self.size.width, 1))
+        if 0 <= y < self.height_cells:
+            self.refresh(Region(0, y, self.cells, 1))
 
     def _header_rows(self) -> int:
-        return 0 if self.header(self.size.width) is None or not self.count() else 1
+        return 0 if self._header_line() is None or not self.count() else 1
+
+    def _header_line(self) -> Line | None:
+        """The header, made once for what is shown."""
+        if self._head is None or self._head[1] != self.count():
+            self._head = (self.header(self.cells), self.count())
+        return self._head[0]
 
     def _room(self) -> int:
         """How many rows fit."""
-        return max(1, self.size.height - self._header_rows())
+        return max(1, self.height_cells - self._header_rows())
 
     def render_line(self, y: int) -> Strip:
         """One line of the pane."""
-        cells = self.size.width
+        cells = self.cells
         spans = self._spans(y)
         ground = self._ground(y)
         palette = self.debugger_app.palette
@@ -260,14 +275,14 @@ class Rows(Widget, can_focus=True):
         return False
 
     def _spans(self, y: int) -> Line:
-        cells = self.size.width
+        cells = self.cells
         details = self._detail_lines()
         if y in details:
             return fit(((" ↳ " if y == min(details) else "   ", "mark"), (details[y], "symbol")), cells)[0]
         if not self.count():
             return self._sentence_line(y, cells)
         if y < self._header_rows():
-            return fit(self.header(cells) or (), cells)[0]
+            return fit(self._header_line() or (), cells)[0]
         index = self._index(y)
         if not 0 <= index < self.count():
             return fit((), cells)[0]
@@ -293,12 +308,12 @@ class Rows(Widget, can_focus=True):
     def _detail_lines(self) -> dict[int, str]:
         """Screen rows taken by the detail of the cursor's row: the bottom ones, when it was cut."""
         item = self.current
-        if not self.has_focus or item is None or self.size.height < 4 or not self._shows(self.cursor):
+        if not self.has_focus or item is None or self.height_cells < 4 or not self._shows(self.cursor):
             return {}
-        if not self._row(self.cursor, self.size.width)[1]:
+        if not self._row(self.cursor, self.cells)[1]:
             return {}
-        rows = wrapped(self.detail(item), self.size.width - 4, DETAIL_ROWS)
-        first = self.size.height - len(rows)
+        rows = wrapped(self.detail(item), self.cells - 4, DETAIL_ROWS)
+        first = self.height_cells - len(rows)
         y = self.cursor - self.top + self._header_rows()
         return {first + i: row for i, row in enumerate(rows)} if y < first else {}
 
@@ -337,11 +352,11 @@ class Rows(Widget, can_focus=True):
     def _make_room_for_detail(self) -> None:
         """A cut row at the very bottom would hide under its own detail."""
         item = self.current
-        if item is None or not self.has_focus or self.size.height < 6 or self.size.width < 8:
+        if item is None or not self.has_focus or self.height_cells < 6 or self.cells < 8:
             return
-        if not self._row(self.cursor, self.size.width)[1]:
+        if not self._row(self.cursor, self.cells)[1]:
             return
-        rows = len(wrapped(self.detail(item), self.size.width - 4, DETAIL_ROWS))
+        rows = len(wrapped(self.detail(item), self.cells - 4, DETAIL_ROWS))
         over = self.cursor - self.top - (self._room() - rows - 1)
         if over > 0:
             self.top += over

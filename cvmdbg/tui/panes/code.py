@@ -51,7 +51,7 @@ class Code(Rows):
 
     def look(self) -> Look:
         """Three screens around the place."""
-        rows = max(8, self.size.height)
+        rows = max(8, self.height_cells)
         view = {"asm+source": "both"}.get(self.views[self.view], self.views[self.view])
         return CodeLook(self.address, rows, 3 * rows, view)
 

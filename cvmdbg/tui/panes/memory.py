@@ -31,7 +31,7 @@ class Memory(Rows):
 
     def look(self) -> Look:
         """Three screens around the address, or around the stack pointer as long as nobody asked for another."""
-        rows = max(4, self.size.height)
+        rows = max(4, self.height_cells)
         return MemoryLook(self.address, rows, 3 * rows)
 
     def go(self, address: int) -> None:

@@ -39,6 +39,7 @@ class Registers(Rows):
     def __init__(self) -> None:
         super().__init__()
         self._all: tuple[RegisterRow, ...] = ()
+        self._widths = (9, 4)
 
     def look(self) -> Look:
         """The registers of the selected frame."""
@@ -51,6 +52,11 @@ class Registers(Rows):
     def take(self, content: Content) -> None:
         """In the order of the view."""
         self._all = content.rows
+        tagged = (len(hexa(r.value & VALUE)) for r in content.rows if r.kind == "capability" and r.value >> 64)
+        widths = (max(9, *tagged, 0), max(4, *(len(r.name) for r in content.rows), 0))
+        if widths != self._widths:
+            self._widths = widths
+            self.redraw()
         self.replace(self._sorted())
 
     def review(self) -> None:
@@ -81,21 +87,20 @@ class Registers(Rows):
         return ((f"{head}seal in points at", "dim"),)
 
     def _value_cells(self) -> int:
-        tagged = (len(hexa(row.value & VALUE)) for row in self.items if row.kind == "capability" and row.value >> 64)
-        return max(9, *tagged, 0)
+        return self._widths[0]
 
     def _name_cells(self) -> int:
-        return max(4, *(len(row.name) for row in self.items), 0)
+        return self._widths[1]
 
     def draw(self, item: RegisterRow, cells: int) -> Line:
         """Capabilities in columns; a plain number by itself."""
-        head = self._head(item)
+        head = self._name_spans(item)
         whole = item.kind == "capability" and (item.value >> 64 or item.tag)
         body = self._capability(item, cells) if whole else self._number(item, cells)
         place = ((f"{right(item.badge, 2)} ", f"badge:{item.badge}"), (item.points_at, _points_role(item)))
         return (*head, *body, *place)
 
-    def _head(self, item: RegisterRow) -> tuple[Span, ...]:
+    def _name_spans(self, item: RegisterRow) -> tuple[Span, ...]:
         mark = MARKS.get(-1 if item.changed is None else item.changed, " ")
         name = left(item.name, self._name_cells())
         bright = item.name in ("pcc", "ddc", "csp", "pc", "sp")
