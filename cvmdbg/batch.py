@@ -32,7 +32,7 @@ class Batch:
     def __init__(self, session: Session, out: TextIO, err: TextIO, as_json: bool) -> None:
         self.session, self.out, self.err, self.json = session, out, err, as_json
         self._printed = 0
-        self._told = 0
+        self._open: dict[int, str] = {}
         self.status = OK
 
     def connect(self) -> bool:
@@ -76,15 +76,35 @@ class Batch:
             self.console()
 
     def console(self, final: bool = False) -> None:
-        """Print console lines that are new; an open line is held back until it is whole."""
+        """Print console lines that are new; an open line is held back until it is whole, or the guest stands."""
         if self.json:
             return
-        rows = self.session.console.rows(self._printed)
-        for row in rows:
+        for _, text in self._fresh(final):
+            self._write(text)
+
+    def _fresh(self, final: bool) -> Iterator[tuple[OutputRow, str]]:
+        """Console lines that are new, and what has grown behind what was shown of an open one."""
+        console = self.session.console
+        for index, shown in list(self._open.items()):
+            row = console.rows(index)[0] if index >= console.oldest else None
+            if row is None or row.whole or final:
+                yield from self._grown(index, shown, row)
+        self._printed = max(self._printed, console.oldest)
+        for row in console.rows(self._printed):
             if not row.whole and not final:
                 break
-            self._write(row.text)
+            if not row.whole:
+                self._open[self._printed] = row.text
             self._printed += 1
+            yield row, row.text
+
+    def _grown(self, index: int, shown: str, row: OutputRow | None) -> Iterator[tuple[OutputRow, str]]:
+        if row is None or row.whole:
+            del self._open[index]
+        else:
+            self._open[index] = row.text
+        if row is not None and row.text != shown:
+            yield row, row.text.removeprefix(shown)
 
     def _show(self, line: str, result: Result) -> None:
         if self.json:
@@ -118,14 +138,12 @@ class Batch:
 
     def _object(self, line: str, body: dict[str, Json]) -> None:
         """One object, with the console lines since the last one."""
-        rows = self.session.console.rows(self._told)
-        self._told += len(rows)
-        console: list[Json] = [_console(row) for row in rows]
+        console: list[Json] = [_console(row, text) for row, text in self._fresh(final=True)]
         self._write(json.dumps({"command": line, **body, "console": console}, ensure_ascii=False))
 
 
-def _console(row: OutputRow) -> Json:
-    return {"source": row.source, "compartment": row.badge, "tick": row.tick, "line": row.text}
+def _console(row: OutputRow, text: str) -> Json:
+    return {"source": row.source, "compartment": row.badge, "tick": row.tick, "line": text}
 
 
 def lines_of(commands: Iterable[str], scripts: Iterable[str]) -> list[str]:
@@ -141,7 +159,7 @@ def run_batch(session: Session, lines: list[str], as_json: bool) -> int:
     """Everything: deploy, run the lines, print; Ctrl-C stops the guest, a second one the program."""
     batch = Batch(session, sys.stdout, sys.stderr, as_json)
     session.pause = batch.progress
-    session.ask_input = standard_input()
+    session.ask_input = partial(_ask, batch)
     try:
         with _interrupts(session):
             if batch.connect():
@@ -155,17 +173,14 @@ def run_batch(session: Session, lines: list[str], as_json: bool) -> int:
     return batch.status
 
 
-def standard_input() -> Callable[[], bytes | None]:
-    """What a waiting guest is given: standard input, as it comes."""
-
-    def ask() -> bytes | None:
-        try:
-            content = os.read(sys.stdin.fileno(), MAX_INPUT)
-        except (OSError, ValueError):
-            return None
-        return content or None
-
-    return ask
+def _ask(batch: Batch) -> bytes | None:
+    """What a waiting guest is given: standard input, as it comes; its question is shown first."""
+    batch.console(final=True)
+    try:
+        content = os.read(sys.stdin.fileno(), MAX_INPUT)
+    except (OSError, ValueError):
+        return None
+    return content or None
 
 
 def quiet_pipe() -> None:

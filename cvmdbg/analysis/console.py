@@ -25,6 +25,12 @@ class Console:
         with self._lock:
             return tuple(self._rows[max(0, start - self._dropped) :])
 
+    @property
+    def oldest(self) -> int:
+        """The number of the first line that is still kept."""
+        with self._lock:
+            return self._dropped
+
     def count(self) -> int:
         """How many lines there have been."""
         with self._lock:

@@ -234,12 +234,6 @@ def test_ctrl_c_stops_the_guest_and_the_rest_goes_on() -> None:
     assert err == ""
 
 
-def test_standard_input_reaches_a_waiting_guest_or_ends() -> None:
-    process = start("run", "demo:hello", "--batch", "-ex", "run", stdin=subprocess.PIPE)
-    out, _ = process.communicate("text\n", timeout=60)
-    assert "bye" in out
-
-
 def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 from elves import ONE_CVM, Shape, build
@@ -90,3 +92,40 @@ def test_waiting_costs_no_ticks(tmp_path: Path) -> None:
     target = echo(tmp_path)
     first = go(target)[0]
     assert go(target)[0].tick == first.tick
+
+
+def test_standard_input_of_batch_mode_reaches_the_guest(tmp_path: Path) -> None:
+    """A line is answered before the next is written; the end of input ends the guest."""
+    echo(tmp_path)
+    words = [sys.executable, "-m", "cvmdbg.cli", "run", str(tmp_path), "--batch", "-ex", "run"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as running:
+        assert running.stdin is not None and running.stdout is not None
+        said: list[str] = []
+        for line in ("one\n", "another line\n"):
+            running.stdin.write(line)
+            while line not in said:
+                said.append(running.stdout.readline())
+                assert said[-1], "the program ended early"
+        running.stdin.close()
+        assert "exited with status 0" in running.stdout.read()
+    assert running.returncode == 0
+
+
+def test_batch_mode_shows_a_line_that_grows_over_several_stops(tmp_path: Path) -> None:
+    echo(tmp_path)
+    words = [
+        sys.executable,
+        "-m",
+        "cvmdbg.cli",
+        "run",
+        str(tmp_path),
+        "--batch",
+        "-ex",
+        "catch hostcall 1",
+        "-ex",
+        "run",
+    ]
+    words += ["-ex", "continue"] * 3
+    done = subprocess.run(words, input="hello, guest, here\ntwo\n", stdout=subprocess.PIPE, text=True, timeout=60)
+    lines = [line for line in done.stdout.splitlines() if line in ("hello, g", "uest, he", "re", "two")]
+    assert lines == ["hello, g", "uest, he", "re", "two"]
