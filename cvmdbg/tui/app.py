@@ -335,7 +335,7 @@ class CvmApp(App[int]):
 
     def on_rows_changed(self, message: Rows.Changed) -> None:
         """A title changed."""
-        self.desk.refresh()
+        self.desk.retitle()
         if message.pane.display and isinstance(message.pane, (Code, Memory)):
             self.ask(message.pane)
         for sheet in self.sheets:
@@ -354,7 +354,7 @@ class CvmApp(App[int]):
         """Remember where the focus is; the titles change."""
         if pane.ident in self.desk.panes:
             self.last_pane = pane
-        self.desk.refresh()
+        self.desk.retitle()
 
     def focus_pane(self, ident: str) -> None:
         """Show a pane and put the focus there."""

@@ -187,6 +187,10 @@ class Desk(Widget):
 
     # ---- painting ----
 
+    def retitle(self) -> None:
+        """Draw the title rows again, nothing else."""
+        self.refresh(*(Region(r.x, r.y, r.width, 1) for _, r in self.placed.boxes.values()))
+
     def render_line(self, y: int) -> Strip:
         """Titles and rules; panes cover the rest."""
         from cvmdbg.tui.app import CvmApp
