@@ -133,8 +133,13 @@ unsigned el_get(struct cpu *);
 struct vector {
     uint64_t lo, hi;
 };
-struct vector v_get(struct cpu *, unsigned n);
-void v_set(struct cpu *, unsigned n, struct vector value);
+static inline struct vector v_get(struct cpu *cpu, unsigned n) {
+    return (struct vector){cpu->v[n][0], cpu->v[n][1]};
+}
+static inline void v_set(struct cpu *cpu, unsigned n, struct vector value) {
+    cpu->v[n][0] = value.lo;
+    cpu->v[n][1] = value.hi;
+}
 
 /* The crossing ring. The clause fills kind, cn, cm, failed, to, target and paired before it changes any
  * register; tick, thread, from, pcc and the registers' values are filled in here. */

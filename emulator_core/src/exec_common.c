@@ -27,12 +27,6 @@ void c_set(struct cpu *cpu, unsigned n, struct cap value) {
 struct cap c_get_sp(struct cpu *cpu, unsigned n) { return reg_get(cpu, from_sp(n)); }
 void c_set_sp(struct cpu *cpu, unsigned n, struct cap value) { reg_set(cpu, to_sp(n), value); }
 
-struct vector v_get(struct cpu *cpu, unsigned n) { return (struct vector){cpu->v[n][0], cpu->v[n][1]}; }
-void v_set(struct cpu *cpu, unsigned n, struct vector value) {
-    cpu->v[n][0] = value.lo;
-    cpu->v[n][1] = value.hi;
-}
-
 unsigned flags_get(struct cpu *cpu) { return flags_nibble(cpu->cv, cpu->fa, cpu->fb); }
 void flags_set(struct cpu *cpu, unsigned nzcv) {
     cpu->cv |= FLAGS_NIBBLE;

@@ -35,8 +35,26 @@ static unsigned memory_index(struct layout x, unsigned elements, unsigned repeat
     return (repeat * elements + e) * x.structure + s;
 }
 
+/* Registers without structure lie one behind the other. */
+static void move_whole(struct cpu *cpu, uint32_t word, unsigned count, unsigned size, uint8_t *bytes) {
+    for (unsigned r = 0; r < count; r++, bytes += size) {
+        uint64_t *halves = cpu->v[(field(word, 0, 5) + r) % 32];
+        if (!is_load(word)) {
+            memcpy(bytes, halves, size);
+            continue;
+        }
+        halves[1] = 0;
+        memcpy(halves, bytes, size);
+    }
+}
+
 static void move_multiple(struct cpu *cpu, uint32_t word, struct layout x, struct shape v, uint8_t *bytes) {
-    for (unsigned r = 0; r < (unsigned)x.repeats * x.structure; r++) {
+    unsigned count = x.repeats * x.structure;
+    if (x.structure == 1) {
+        move_whole(cpu, word, count, v.elements * v.esize / 8, bytes);
+        return;
+    }
+    for (unsigned r = 0; r < count; r++) {
         unsigned t = (field(word, 0, 5) + r) % 32, repeat = r / x.structure, s = r % x.structure;
         struct vector value = is_load(word) ? (struct vector){0, 0} : v_get(cpu, t);
         for (unsigned e = 0; e < v.elements; e++) {
