@@ -134,12 +134,12 @@ class Terminal:
         self._since = time.perf_counter()
         os.write(self._fd, key)
 
-    def until(self, painted: Callable[[bytes], bool]) -> float:
+    def until(self, painted: Callable[[bytes], bool], limit: float = LIMIT) -> float:
         """Milliseconds from the clock's start until what was written since then fulfils a condition."""
-        for _ in self._pieces(LIMIT):
+        for _ in self._pieces(limit):
             if painted(self._seen):
                 return 1000 * (time.perf_counter() - self._since)
-        raise TargetError(f"no paint within {LIMIT:.0f} s; the last bytes were {self._seen[-200:]!r}")
+        raise TargetError(f"no paint within {limit:.1f} s; the last bytes were {self._seen[-200:]!r}")
 
     def rest(self, seconds: float) -> None:
         """Read what comes for a while."""
