@@ -158,6 +158,7 @@ class Worker:
             line = self._lines.popleft() if self._lines else None
             self._busy = line is not None
         if line is not None:
+            self._serve_asides()  # input that was given before continue is there when the guest goes on
             self._run(*line)
         else:
             self._serve_small()
@@ -167,12 +168,16 @@ class Worker:
         with self._wake:
             looks, self._looks = self._looks, {}
             text, self._text = self._text, None
-            asides = list(self._asides)
-            self._asides.clear()
         for pane, look in looks.items():
             self._post(Looked(pane, look, answer(look, self._session)))
         if text is not None:
             self._post(Completed(text, self._candidates(text)))
+        self._serve_asides()
+
+    def _serve_asides(self) -> None:
+        with self._wake:
+            asides = list(self._asides)
+            self._asides.clear()
         for aside in asides:
             aside()
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
+from cvmdbg.commands.table import Steps
 from cvmdbg.rows import OutputRow, Status
 from cvmdbg.tui import layouts
 from cvmdbg.tui.app import CvmApp
 from cvmdbg.tui.panes.trace import Trace
+from cvmdbg.tui.worker import Worker
 
 from . import samples
 from .fake import FakeSession
@@ -204,6 +207,26 @@ async def test_keys_in_the_prompt_are_text() -> None:
         await pilot.press("colon", *"nszq12")
         assert app.prompt.entry.value == "nszq12"
         assert session.lines == [] and app.desk.zoomed is None
+
+
+class Ordered(FakeSession):
+    """Says with each line how much input had been given before it."""
+
+    def steps(self, line: str) -> Steps:
+        self.rows["given"] = len(self.inputs)
+        return super().steps(line)
+
+
+def test_input_is_there_before_the_line_that_needs_it() -> None:
+    session = Ordered()
+    worker = Worker(session, lambda message: None)
+    worker.send_input(b"hello\n")
+    worker.submit("next")
+    worker.start()
+    while not worker.quiet:
+        time.sleep(0.01)
+    worker.close()
+    assert session.rows["given"] == 1
 
 
 async def test_input_for_the_guest() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from textual import events
+
 from cvmdbg.rows import Check, Explanation
 from cvmdbg.tui.overlays.inspector import Lines
 from cvmdbg.tui.panes.base import Rows
@@ -30,6 +32,14 @@ class Explain(Rows):
     def take(self, content: Content) -> None:
         """One explanation becomes lines."""
         self.explanation = content.rows[0] if content.rows else None
+        self._wrap()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """The sentences follow the width; an overlay is given its width after its content."""
+        self._wrap()
+        super().on_resize(event)
+
+    def _wrap(self) -> None:
         self._lines.clear()
         self.replace(explanation_lines(self.explanation, self.size.width) if self.explanation is not None else ())
 
