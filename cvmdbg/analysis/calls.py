@@ -124,6 +124,10 @@ _HOSTCALLS = """
 40 thread_create entry:ptr argument:ptr
 41 thread_join tid:int result:ptr
 42 thread_exit = none
+507 write fd:fd buf:in count:uint
+508 read fd:fd buf:out count:uint
+809 read fd:fd buf:out count:uint
+810 write fd:fd buf:in count:uint
 900 get_file_size name:path
 901 copy_file name:path where:ptr size:uint
 1000 futex addr:ptr op:int value:int timeout:ptr

@@ -298,6 +298,8 @@ def _no_fault(debugger: Debugger) -> Explanation:
         if call is not None:
             sentences.append(f"The thread is inside {call.path} {call.call}.")
             next_.append("info syscall")
+    if kind == "waiting":
+        sentences.append("It goes on with what standard input brings: on the screen > opens a line to it.")
     if kind == "deadlock":
         sentences += [f"{t.name}: {t.reason or t.state.value}" for t in debugger.threads()]
         next_ = ["info threads"]

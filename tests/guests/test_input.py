@@ -129,3 +129,10 @@ def test_batch_mode_shows_a_line_that_grows_over_several_stops(tmp_path: Path) -
     done = subprocess.run(words, input="hello, guest, here\ntwo\n", stdout=subprocess.PIPE, text=True, timeout=60)
     lines = [line for line in done.stdout.splitlines() if line in ("hello, g", "uest, he", "re", "two")]
     assert lines == ["hello, g", "uest, he", "re", "two"]
+
+
+def test_the_trace_names_what_reads(tmp_path: Path) -> None:
+    echo(tmp_path)
+    words = [sys.executable, "-m", "cvmdbg.cli", "run", str(tmp_path), "--batch", "-ex", "run", "-ex", "info crossings", "-ex", "explain"]
+    shown = subprocess.run(words, input="one\n", capture_output=True, text=True, check=True).stdout
+    assert "read(0, " in shown and "t5=" not in shown
