@@ -87,7 +87,12 @@ def _tool(tools: Any, name: str) -> None:
 def _session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", action="store_true", help="no screen: run the commands, print, leave")
     parser.add_argument(
-        "-ex", dest="commands", metavar="CMD", action="append", default=[], help="a command (repeatable); batch mode ends at one that fails"
+        "-ex",
+        dest="commands",
+        metavar="CMD",
+        action="append",
+        default=[],
+        help="a command (repeatable); batch mode ends at one that fails",
     )
     parser.add_argument(
         "-x", dest="scripts", metavar="SCRIPT", action="append", default=[], help="commands from a file"

@@ -133,6 +133,7 @@ def test_batch_mode_shows_a_line_that_grows_over_several_stops(tmp_path: Path) -
 
 def test_the_trace_names_what_reads(tmp_path: Path) -> None:
     echo(tmp_path)
-    words = [sys.executable, "-m", "cvmdbg.cli", "run", str(tmp_path), "--batch", "-ex", "run", "-ex", "info crossings", "-ex", "explain"]
+    commands = ["-ex", "run", "-ex", "info crossings", "-ex", "explain"]
+    words = [sys.executable, "-m", "cvmdbg.cli", "run", str(tmp_path), "--batch", *commands]
     shown = subprocess.run(words, input="one\n", capture_output=True, text=True, check=True).stdout
     assert "read(0, " in shown and "t5=" not in shown
