@@ -92,10 +92,10 @@ void base_set(struct cpu *, unsigned n,
               int64_t offset); /* write-back to BaseReg[n]: Xn += offset, or CapAdd on Cn */
 void alt_base_set(struct cpu *, unsigned n, int64_t offset);
 
-/* Memory, with every check in the specification's order. false: cpu->fault is set and nothing changed, except that
- * of an ordinary pair of capabilities the first is stored when the second faults.
- * size is 1, 2, 4, 8; flags are of enum access_flag. mem_*_cap align to 16; a capability load clears the tag
- * and permissions as CapSquashPostLoadCap says, a store checks StoreCap and StoreLocal. */
+/* Memory, with every check in the specification's order. false: cpu->fault is set and nothing changed, except
+ * that of an ordinary pair of capabilities the first is stored when the second faults. size is 1, 2, 4, 8;
+ * flags are of enum access_flag. mem_*_cap align to 16; a capability load clears the tag and permissions as
+ * CapSquashPostLoadCap says, a store checks StoreCap and StoreLocal. */
 enum access_flag { ACCESS_PLAIN = 0, ACCESS_ORDERED = 1, ACCESS_ATOMIC = 2, ACCESS_UNPRIVILEGED = 4 };
 bool mem_load(struct cpu *, struct va, unsigned size, uint64_t *out, unsigned flags);
 bool mem_store(struct cpu *, struct va, unsigned size, uint64_t value, unsigned flags);
