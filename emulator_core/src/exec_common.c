@@ -122,6 +122,7 @@ void cpu_refresh(struct cpu *cpu) {
     cpu->strict_alignment = !user && sctlr & SCTLR_A;
     cpu->translating = !user && sctlr & SCTLR_M;
     cpu->caps_off = !user && caps_closed(cpu);
+    cpu->fp_off = !user && fp_closed(cpu);
     cpu->stale_code = true;
     cpu->sp_mask = user || sctlr & (cpu_el(cpu) ? SCTLR_SA : SCTLR_SA0) ? 15 : 0;
     bounds_cache(cpu, R_DDC);

@@ -50,10 +50,6 @@ EXEC(fnmsub_float_aarch64_instrs_float_arithmetic_mul_add_sub) {
 
 /* ---- one operand --------------------------------------------------------------------------------------- */
 
-EXEC(fmov_float_aarch64_instrs_float_arithmetic_unary) {
-    FP_BEGIN;
-    return fp_set(cpu, word, fp_n(cpu, word));
-}
 EXEC(fabs_float_aarch64_instrs_float_arithmetic_unary) {
     FP_BEGIN;
     return fp_set(cpu, word, fp_abs(fp_width(word), fp_n(cpu, word)));

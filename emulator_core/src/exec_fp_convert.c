@@ -78,28 +78,3 @@ EXEC(fcvtzs_float_fix_aarch64_instrs_float_convert_fix) { return to_fixed(cpu, w
 EXEC(fcvtzu_float_fix_aarch64_instrs_float_convert_fix) { return to_fixed(cpu, word, true); }
 EXEC(scvtf_float_fix_aarch64_instrs_float_convert_fix) { return from_fixed(cpu, word, false); }
 EXEC(ucvtf_float_fix_aarch64_instrs_float_convert_fix) { return from_fixed(cpu, word, true); }
-
-/* ---- moves of bits ------------------------------------------------------------------------------------- */
-
-/* The upper half of a Q register, with an X register alone. */
-static enum outcome move_upper(struct cpu *cpu, uint32_t word, bool to_vector) {
-    unsigned d = field(word, 0, 5), n = field(word, 5, 5);
-    if (!fp_enabled(cpu)) return FAULT;
-    if (to_vector)
-        v_set(cpu, d, (struct vector){v_get(cpu, d).lo, x_get(cpu, n)});
-    else
-        x_set(cpu, d, v_get(cpu, n).hi);
-    return NEXT;
-}
-
-/* H goes with W and X, S with W, D with X. */
-EXEC(fmov_float_gen_aarch64_instrs_float_convert_int) {
-    bool to_vector = field(word, 16, 1), upper = field(word, 19, 1), whole = word >> 31;
-    unsigned width = fp_width(word);
-    if (upper) return whole && field(word, 22, 2) == 2 ? move_upper(cpu, word, to_vector) : undefined(cpu);
-    if (!width || (width != 16 && width != integer_width(word))) return undefined(cpu);
-    if (!fp_enabled(cpu)) return FAULT;
-    if (to_vector) return fp_set(cpu, word, x_get(cpu, field(word, 5, 5)) & UINT64_MAX >> (64 - width));
-    x_set(cpu, field(word, 0, 5), fp_n(cpu, word));
-    return NEXT;
-}

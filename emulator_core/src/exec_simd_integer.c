@@ -20,14 +20,8 @@ static uint64_t pmul(struct lane *l, uint64_t n, uint64_t m) {
     return product;
 }
 
-EXEC(add_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_add_wrapping_single_simd) {
-    return simd_binary(cpu, word, any(word), add);
-}
 EXEC(add_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_add_wrapping_single_sisd) {
     return simd_binary(cpu, word, scalar_64(word), add);
-}
-EXEC(sub_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_add_wrapping_single_simd) {
-    return simd_binary(cpu, word, any(word), sub);
 }
 EXEC(sub_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_add_wrapping_single_sisd) {
     return simd_binary(cpu, word, scalar_64(word), sub);

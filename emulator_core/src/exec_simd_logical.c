@@ -1,51 +1,5 @@
-/* Bitwise logic on vectors, and vectors of an immediate. */
+/* Vectors of an immediate, and bitwise logic with one. */
 #include "simd.h"
-
-static uint64_t and_bits(uint64_t d, uint64_t n, uint64_t m) { return (void)d, n & m; }
-static uint64_t bic_bits(uint64_t d, uint64_t n, uint64_t m) { return (void)d, n & ~m; }
-static uint64_t orr_bits(uint64_t d, uint64_t n, uint64_t m) { return (void)d, n | m; }
-static uint64_t orn_bits(uint64_t d, uint64_t n, uint64_t m) { return (void)d, n | ~m; }
-static uint64_t eor_bits(uint64_t d, uint64_t n, uint64_t m) { return (void)d, n ^ m; }
-/* One of two operands by a mask: the destination's bits, or those of Vm. */
-static uint64_t bsl_bits(uint64_t d, uint64_t n, uint64_t m) { return (n & d) | (m & ~d); }
-static uint64_t bit_bits(uint64_t d, uint64_t n, uint64_t m) { return (n & m) | (d & ~m); }
-static uint64_t bif_bits(uint64_t d, uint64_t n, uint64_t m) { return (n & ~m) | (d & m); }
-
-static enum outcome logical(struct cpu *cpu, uint32_t word, uint64_t (*fn)(uint64_t, uint64_t, uint64_t)) {
-    if (!fp_enabled(cpu)) return FAULT;
-    struct vector d = v_get(cpu, field(word, 0, 5)), n = v_get(cpu, field(word, 5, 5)),
-                  m = v_get(cpu, field(word, 16, 5));
-    uint64_t high = field(word, 30, 1) ? fn(d.hi, n.hi, m.hi) : 0;
-    v_set(cpu, field(word, 0, 5), (struct vector){fn(d.lo, n.lo, m.lo), high});
-    return NEXT;
-}
-
-EXEC(and_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_logical_and_orr) {
-    return logical(cpu, word, and_bits);
-}
-EXEC(bic_advsimd_reg_aarch64_instrs_vector_arithmetic_binary_uniform_logical_and_orr) {
-    return logical(cpu, word, bic_bits);
-}
-EXEC(orr_advsimd_reg_aarch64_instrs_vector_arithmetic_binary_uniform_logical_and_orr) {
-    return logical(cpu, word, orr_bits);
-}
-EXEC(orn_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_logical_and_orr) {
-    return logical(cpu, word, orn_bits);
-}
-EXEC(eor_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_logical_bsl_eor) {
-    return logical(cpu, word, eor_bits);
-}
-EXEC(bsl_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_logical_bsl_eor) {
-    return logical(cpu, word, bsl_bits);
-}
-EXEC(bit_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_logical_bsl_eor) {
-    return logical(cpu, word, bit_bits);
-}
-EXEC(bif_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_logical_bsl_eor) {
-    return logical(cpu, word, bif_bits);
-}
-
-/* ---- immediates ---------------------------------------------------------------------------------------- */
 
 static uint8_t imm8(uint32_t word) { return (uint8_t)(field(word, 16, 3) << 5 | field(word, 5, 5)); }
 

@@ -185,11 +185,9 @@ EXEC(st1_advsimd_sngl_aarch64_instrs_memory_vector_single_post_inc) { return sto
 EXEC(st2_advsimd_sngl_aarch64_instrs_memory_vector_single_post_inc) { return store_one(cpu, word); }
 EXEC(st3_advsimd_sngl_aarch64_instrs_memory_vector_single_post_inc) { return store_one(cpu, word); }
 EXEC(st4_advsimd_sngl_aarch64_instrs_memory_vector_single_post_inc) { return store_one(cpu, word); }
-EXEC(ld1r_advsimd_aarch64_instrs_memory_vector_single_no_wb) { return load_replicated(cpu, word); }
 EXEC(ld2r_advsimd_aarch64_instrs_memory_vector_single_no_wb) { return load_replicated(cpu, word); }
 EXEC(ld3r_advsimd_aarch64_instrs_memory_vector_single_no_wb) { return load_replicated(cpu, word); }
 EXEC(ld4r_advsimd_aarch64_instrs_memory_vector_single_no_wb) { return load_replicated(cpu, word); }
-EXEC(ld1r_advsimd_aarch64_instrs_memory_vector_single_post_inc) { return load_replicated(cpu, word); }
 EXEC(ld2r_advsimd_aarch64_instrs_memory_vector_single_post_inc) { return load_replicated(cpu, word); }
 EXEC(ld3r_advsimd_aarch64_instrs_memory_vector_single_post_inc) { return load_replicated(cpu, word); }
 EXEC(ld4r_advsimd_aarch64_instrs_memory_vector_single_post_inc) { return load_replicated(cpu, word); }

@@ -8,16 +8,17 @@ static unsigned width(uint32_t word) { return 8u << (31 - __builtin_clz(immh(wor
 static unsigned left(uint32_t word) { return field(word, 16, 7) - width(word); }
 static unsigned right(uint32_t word) { return 2 * width(word) - field(word, 16, 7); }
 
-static const struct shape reserved;
 static struct shape vector(uint32_t word) { return shape_vector(word, width(word)); }
-static struct shape scalar_any(uint32_t word) { return immh(word) ? shape_scalar(width(word)) : reserved; }
-static struct shape scalar_64(uint32_t word) { return immh(word) & 8 ? shape_scalar(64) : reserved; }
+static struct shape scalar_any(uint32_t word) {
+    return immh(word) ? shape_scalar(width(word)) : SHAPE_RESERVED;
+}
+static struct shape scalar_64(uint32_t word) { return immh(word) & 8 ? shape_scalar(64) : SHAPE_RESERVED; }
 static struct shape half(uint32_t word) {
     unsigned esize = width(word);
-    return immh(word) & 8 ? reserved : (struct shape){esize, 64 / esize, field(word, 30, 1)};
+    return immh(word) & 8 ? SHAPE_RESERVED : shape_long(word, esize);
 }
 static struct shape scalar_half(uint32_t word) {
-    return immh(word) && !(immh(word) & 8) ? scalar_any(word) : reserved;
+    return immh(word) && !(immh(word) & 8) ? scalar_any(word) : SHAPE_RESERVED;
 }
 
 /* ---- one shift, any distance --------------------------------------------------------------------------- */
@@ -36,9 +37,9 @@ static __int128 extended(const struct lane *l, uint64_t x, bool is_signed) {
 /* ---- by an immediate ----------------------------------------------------------------------------------- */
 
 static uint64_t shl(struct lane *l, uint64_t n) { return n << l->shift; }
-static uint64_t ushr(struct lane *l, uint64_t n) { return (uint64_t)shift_right(n, l->shift, false); }
+static uint64_t ushr(struct lane *l, uint64_t n) { return l->shift > 63 ? 0 : n >> l->shift; }
 static uint64_t sshr(struct lane *l, uint64_t n) {
-    return (uint64_t)shift_right(signed_lane(l, n), l->shift, false);
+    return (uint64_t)(signed_lane(l, n) >> (l->shift > 63 ? 63 : l->shift));
 }
 static uint64_t urshr(struct lane *l, uint64_t n) { return (uint64_t)shift_right(n, l->shift, true); }
 static uint64_t srshr(struct lane *l, uint64_t n) {
@@ -57,14 +58,8 @@ static uint64_t sri(struct lane *l, uint64_t n) {
     return ushr(l, n) | (l->d & ~shifted_ones);
 }
 
-EXEC(shl_advsimd_aarch64_instrs_vector_shift_left_simd) {
-    return simd_unary_shift(cpu, word, vector(word), left(word), shl);
-}
 EXEC(shl_advsimd_aarch64_instrs_vector_shift_left_sisd) {
     return simd_unary_shift(cpu, word, scalar_64(word), left(word), shl);
-}
-EXEC(ushr_advsimd_aarch64_instrs_vector_shift_right_simd) {
-    return simd_unary_shift(cpu, word, vector(word), right(word), ushr);
 }
 EXEC(ushr_advsimd_aarch64_instrs_vector_shift_right_sisd) {
     return simd_unary_shift(cpu, word, scalar_64(word), right(word), ushr);

@@ -17,5 +17,6 @@ void exception_take(struct cpu *, unsigned target_el, uint32_t esr, uint64_t ret
 
 bool caps_enabled_at(struct cpu *, unsigned el);
 bool caps_closed(struct cpu *); /* would caps_enabled trap here? */
+bool fp_closed(struct cpu *);   /* would fp_enabled? */
 
 #endif

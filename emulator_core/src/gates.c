@@ -42,9 +42,13 @@ bool caps_enabled(struct cpu *cpu) {
     return false;
 }
 
+static unsigned fp_gate(struct cpu *cpu) { return gate(cpu, 20, 10, word(cpu, SYS_CPTR_EL3) >> 10 & 1); }
+
+bool fp_closed(struct cpu *cpu) { return fp_gate(cpu) != OPEN; }
+
 bool fp_enabled(struct cpu *cpu) {
     if (cpu->mode == EMU_MODE_USER) return true; /* its modelled kernel keeps it open */
-    unsigned target = gate(cpu, 20, 10, word(cpu, SYS_CPTR_EL3) >> 10 & 1);
+    unsigned target = fp_gate(cpu);
     if (target == OPEN) return true;
     bool to_host = target == EL1 && el2_enabled(cpu) && hcr(cpu, HCR_TGE);
     trap_to(cpu, to_host ? EL2 : target, to_host ? (uint32_t)1 << 25 : (uint32_t)ESR_FP);

@@ -45,6 +45,13 @@
     } while (0)
 #define SETW(r, v) SETX(r, (uint32_t)(v))
 #define IS_CAP(r)  (cv >> (r) & 1)
+#define VLO(r)     (cpu->v[r][0])
+#define VHI(r)     (cpu->v[r][1])
+#define SETV(r, l, h)                                                                                        \
+    do {                                                                                                     \
+        uint64_t l_ = (l), h_ = (h);                                                                         \
+        cpu->v[r][0] = l_, cpu->v[r][1] = h_;                                                                \
+    } while (0)
 
 #define BOUND(r) (cpu->top_load[r] | cpu->top_store[r])
 #define WITHIN(r, v)                                                                                         \

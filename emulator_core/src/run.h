@@ -12,7 +12,8 @@ bool step_one(struct cpu *);
 bool step_enter(struct cpu *);
 
 op_fn fast_miss, fast_decode, fast_next_page, fast_vector;
-step_fn step_decode, step_cold, step_undefined, step_caps_trap, step_breakpoint, step_fetch, step_next_page;
+step_fn step_decode, step_cold, step_undefined, step_caps_trap, step_fp_trap, step_breakpoint, step_fetch,
+    step_next_page;
 
 /* Decode a slot as if no breakpoint were there. */
 void code_decode_plain(struct cpu *, struct code_page *, unsigned index);

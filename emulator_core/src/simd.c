@@ -1,32 +1,6 @@
 /* The walks over lanes. */
 #include "simd.h"
 
-/* ---- shapes -------------------------------------------------------------------------------------------- */
-
-static const struct shape reserved;
-static bool is_128(uint32_t word) { return word >> 30 & 1; }
-static bool size_within(uint32_t word, unsigned first, unsigned last) {
-    return field(word, 22, 2) >= first && field(word, 22, 2) <= last;
-}
-
-struct shape shape_vector(uint32_t word, unsigned esize) {
-    if (esize == 64 && !is_128(word)) return reserved;
-    return (struct shape){esize, (is_128(word) ? 128 : 64) / esize, false};
-}
-struct shape shape_sizes(uint32_t word, unsigned first, unsigned last) {
-    return size_within(word, first, last) ? shape_vector(word, 8u << field(word, 22, 2)) : reserved;
-}
-struct shape shape_scalar(unsigned esize) { return (struct shape){esize, 1, false}; }
-struct shape shape_scalar_sizes(uint32_t word, unsigned first, unsigned last) {
-    return size_within(word, first, last) ? shape_scalar(8u << field(word, 22, 2)) : reserved;
-}
-struct shape shape_long_sizes(uint32_t word, unsigned first, unsigned last) {
-    unsigned esize = 8u << field(word, 22, 2);
-    return size_within(word, first, last) ? (struct shape){esize, 64 / esize, is_128(word)} : reserved;
-}
-struct shape shape_fp(uint32_t word) { return shape_vector(word, 32u << field(word, 22, 1)); }
-struct shape shape_scalar_fp(uint32_t word) { return shape_scalar(32u << field(word, 22, 1)); }
-
 /* ---- saturation ---------------------------------------------------------------------------------------- */
 
 static uint64_t saturate(struct lane *l, __int128 value, __int128 low, __int128 high) {
@@ -48,11 +22,11 @@ static struct vector vd(struct cpu *cpu, uint32_t word) { return v_get(cpu, fiel
 static struct vector vn(struct cpu *cpu, uint32_t word) { return v_get(cpu, field(word, 5, 5)); }
 static struct vector vm(struct cpu *cpu, uint32_t word) { return v_get(cpu, field(word, 16, 5)); }
 
-static struct lane lane_of(struct cpu *cpu, struct shape s, unsigned shift) {
-    return (struct lane){.fp = {cpu->fpcr, cpu->fpsr}, .esize = s.esize, .shift = shift};
+static struct lane lane_of(struct cpu *cpu, unsigned esize, unsigned shift) {
+    return (struct lane){.fp = {cpu->fpcr, cpu->fpsr}, .esize = esize, .shift = shift};
 }
 
-static enum outcome finish(struct cpu *cpu, uint32_t word, struct lane *l, struct vector result) {
+static enum outcome finish(struct cpu *cpu, uint32_t word, const struct lane *l, struct vector result) {
     v_set(cpu, field(word, 0, 5), result);
     cpu->fpsr |= l->fp.flags;
     return NEXT;
@@ -67,52 +41,74 @@ static enum outcome finish_narrow(struct cpu *cpu, uint32_t word, struct lane *l
 static struct vector half_of(struct vector v, bool upper) { return (struct vector){upper ? v.hi : v.lo, 0}; }
 
 /* FAULT or an undefined instruction, or NEXT: go on. */
-static enum outcome refuse(struct cpu *cpu, struct shape s) {
-    if (!s.elements) return undefined(cpu);
+static enum outcome refuse(struct cpu *cpu, unsigned elements) {
+    if (!elements) return undefined(cpu);
     return fp_enabled(cpu) ? NEXT : FAULT;
 }
-#define BEGIN(s)                                                                                             \
+#define BEGIN(elements)                                                                                      \
     do {                                                                                                     \
-        enum outcome refused = refuse(cpu, s);                                                               \
+        enum outcome refused = refuse(cpu, elements);                                                        \
         if (refused != NEXT) return refused;                                                                 \
     } while (0)
 
 /* ---- lanes of one width -------------------------------------------------------------------------------- */
 
-enum outcome simd_unary_shift(struct cpu *cpu, uint32_t word, struct shape s, unsigned shift, lane1 *fn) {
-    BEGIN(s);
-    struct vector n = vn(cpu, word), d = vd(cpu, word), result = {0, 0};
-    struct lane l = lane_of(cpu, s, shift);
-    for (unsigned e = 0; e < s.elements; e++) {
-        l.d = element_get(d, e, s.esize);
-        element_set(&result, e, s.esize, fn(&l, element_get(n, e, s.esize)));
+/* The lanes of one half of the register. */
+static inline uint64_t half_unary(struct lane *l, uint64_t d, uint64_t n, unsigned lanes, lane1 *fn) {
+    uint64_t result = 0;
+    for (unsigned at = 0, end = lanes * l->esize; at < end; at += l->esize) {
+        l->d = low_bits(d >> at, l->esize);
+        result |= low_bits(fn(l, low_bits(n >> at, l->esize)), l->esize) << at;
     }
-    return finish(cpu, word, &l, result);
+    return result;
 }
-
-enum outcome simd_unary(struct cpu *cpu, uint32_t word, struct shape s, lane1 *fn) {
-    return simd_unary_shift(cpu, word, s, 0, fn);
-}
-
-static enum outcome binary(struct cpu *cpu, uint32_t word, struct shape s, struct vector m, lane2 *fn) {
-    struct vector n = vn(cpu, word), d = vd(cpu, word), result = {0, 0};
-    struct lane l = lane_of(cpu, s, 0);
-    for (unsigned e = 0; e < s.elements; e++) {
-        l.d = element_get(d, e, s.esize);
-        element_set(&result, e, s.esize, fn(&l, element_get(n, e, s.esize), element_get(m, e, s.esize)));
+static inline uint64_t half_binary(struct lane *l, uint64_t d, uint64_t n, uint64_t m, unsigned lanes,
+                                   lane2 *fn) {
+    uint64_t result = 0;
+    for (unsigned at = 0, end = lanes * l->esize; at < end; at += l->esize) {
+        l->d = low_bits(d >> at, l->esize);
+        uint64_t value = fn(l, low_bits(n >> at, l->esize), low_bits(m >> at, l->esize));
+        result |= low_bits(value, l->esize) << at;
     }
-    return finish(cpu, word, &l, result);
+    return result;
 }
 
-enum outcome simd_binary(struct cpu *cpu, uint32_t word, struct shape s, lane2 *fn) {
-    BEGIN(s);
-    return binary(cpu, word, s, vm(cpu, word), fn);
+/* Those in the lower half, which is all that a scalar has. */
+static unsigned lanes_below(unsigned esize, unsigned elements) {
+    unsigned per_half = 64u >> __builtin_ctz(esize);
+    return elements < per_half ? elements : per_half;
+}
+
+enum outcome walk_unary(struct cpu *cpu, uint32_t word, unsigned esize, unsigned elements, unsigned shift,
+                        lane1 *fn) {
+    BEGIN(elements);
+    struct vector n = vn(cpu, word), d = vd(cpu, word);
+    struct lane l = lane_of(cpu, esize, shift);
+    unsigned below = lanes_below(esize, elements);
+    uint64_t low = half_unary(&l, d.lo, n.lo, below, fn),
+             high = half_unary(&l, d.hi, n.hi, elements - below, fn);
+    return finish(cpu, word, &l, (struct vector){low, high});
+}
+
+static inline enum outcome binary(struct cpu *cpu, uint32_t word, unsigned esize, unsigned elements,
+                                  struct vector m, lane2 *fn) {
+    struct vector n = vn(cpu, word), d = vd(cpu, word);
+    struct lane l = lane_of(cpu, esize, 0);
+    unsigned below = lanes_below(esize, elements);
+    uint64_t low = half_binary(&l, d.lo, n.lo, m.lo, below, fn);
+    uint64_t high = half_binary(&l, d.hi, n.hi, m.hi, elements - below, fn);
+    return finish(cpu, word, &l, (struct vector){low, high});
+}
+
+enum outcome walk_binary(struct cpu *cpu, uint32_t word, unsigned esize, unsigned elements, lane2 *fn) {
+    BEGIN(elements);
+    return binary(cpu, word, esize, elements, vm(cpu, word), fn);
 }
 
 enum outcome simd_pairwise(struct cpu *cpu, uint32_t word, struct shape s, lane2 *fn) {
-    BEGIN(s);
+    BEGIN(s.elements);
     struct vector source[2] = {vn(cpu, word), vm(cpu, word)}, result = {0, 0};
-    struct lane l = lane_of(cpu, s, 0);
+    struct lane l = lane_of(cpu, s.esize, 0);
     for (unsigned e = 0; e < s.elements; e++) {
         struct vector from = source[2 * e >= s.elements];
         unsigned pair = 2 * e % s.elements;
@@ -123,9 +119,9 @@ enum outcome simd_pairwise(struct cpu *cpu, uint32_t word, struct shape s, lane2
 }
 
 enum outcome simd_pair(struct cpu *cpu, uint32_t word, struct shape s, lane2 *fn) {
-    BEGIN(s);
+    BEGIN(s.elements);
     struct vector n = vn(cpu, word);
-    struct lane l = lane_of(cpu, s, 0);
+    struct lane l = lane_of(cpu, s.esize, 0);
     uint64_t value = fn(&l, element_get(n, 0, s.esize), element_get(n, 1, s.esize));
     return finish(cpu, word, &l, (struct vector){low_bits(value, s.esize), 0});
 }
@@ -138,8 +134,8 @@ static uint64_t fold(struct lane *l, struct vector v, unsigned first, unsigned c
 }
 
 enum outcome simd_reduce(struct cpu *cpu, uint32_t word, struct shape s, lane2 *fn) {
-    BEGIN(s);
-    struct lane l = lane_of(cpu, s, 0);
+    BEGIN(s.elements);
+    struct lane l = lane_of(cpu, s.esize, 0);
     uint64_t value = fold(&l, vn(cpu, word), 0, s.elements, fn);
     return finish(cpu, word, &l, (struct vector){value, 0});
 }
@@ -147,17 +143,17 @@ enum outcome simd_reduce(struct cpu *cpu, uint32_t word, struct shape s, lane2 *
 /* ---- lanes of two widths ------------------------------------------------------------------------------- */
 
 enum outcome simd_reduce_long(struct cpu *cpu, uint32_t word, struct shape s, lane1 *extend) {
-    BEGIN(s);
-    struct lane l = lane_of(cpu, s, 0);
+    BEGIN(s.elements);
+    struct lane l = lane_of(cpu, s.esize, 0);
     uint64_t total = 0;
     for (unsigned e = 0; e < s.elements; e++) total += extend(&l, element_get(vn(cpu, word), e, s.esize));
     return finish(cpu, word, &l, (struct vector){low_bits(total, 2 * s.esize), 0});
 }
 
 enum outcome simd_pairwise_long(struct cpu *cpu, uint32_t word, struct shape s, lane2 *fn) {
-    BEGIN(s);
+    BEGIN(s.elements);
     struct vector n = vn(cpu, word), d = vd(cpu, word), result = {0, 0};
-    struct lane l = lane_of(cpu, s, 0);
+    struct lane l = lane_of(cpu, s.esize, 0);
     for (unsigned e = 0; e < s.elements / 2; e++) {
         l.d = element_get(d, e, 2 * s.esize);
         uint64_t value = fn(&l, element_get(n, 2 * e, s.esize), element_get(n, 2 * e + 1, s.esize));
@@ -167,9 +163,9 @@ enum outcome simd_pairwise_long(struct cpu *cpu, uint32_t word, struct shape s, 
 }
 
 enum outcome simd_widen(struct cpu *cpu, uint32_t word, struct shape s, unsigned shift, lane1 *fn) {
-    BEGIN(s);
+    BEGIN(s.elements);
     struct vector n = half_of(vn(cpu, word), s.upper), result = {0, 0};
-    struct lane l = lane_of(cpu, s, shift);
+    struct lane l = lane_of(cpu, s.esize, shift);
     for (unsigned e = 0; e < s.elements; e++)
         element_set(&result, e, 2 * s.esize, fn(&l, element_get(n, e, s.esize)));
     return finish(cpu, word, &l, result);
@@ -178,7 +174,7 @@ enum outcome simd_widen(struct cpu *cpu, uint32_t word, struct shape s, unsigned
 static enum outcome to_wide(struct cpu *cpu, uint32_t word, struct shape s, struct vector n, unsigned nsize,
                             struct vector m, lane2 *fn) {
     struct vector d = vd(cpu, word), result = {0, 0};
-    struct lane l = lane_of(cpu, s, 0);
+    struct lane l = lane_of(cpu, s.esize, 0);
     for (unsigned e = 0; e < s.elements; e++) {
         l.d = element_get(d, e, 2 * s.esize);
         element_set(&result, e, 2 * s.esize, fn(&l, element_get(n, e, nsize), element_get(m, e, s.esize)));
@@ -187,29 +183,29 @@ static enum outcome to_wide(struct cpu *cpu, uint32_t word, struct shape s, stru
 }
 
 enum outcome simd_long(struct cpu *cpu, uint32_t word, struct shape s, lane2 *fn) {
-    BEGIN(s);
+    BEGIN(s.elements);
     struct vector n = half_of(vn(cpu, word), s.upper), m = half_of(vm(cpu, word), s.upper);
     return to_wide(cpu, word, s, n, s.esize, m, fn);
 }
 
 enum outcome simd_wide(struct cpu *cpu, uint32_t word, struct shape s, lane2 *fn) {
-    BEGIN(s);
+    BEGIN(s.elements);
     return to_wide(cpu, word, s, vn(cpu, word), 2 * s.esize, half_of(vm(cpu, word), s.upper), fn);
 }
 
 enum outcome simd_narrow(struct cpu *cpu, uint32_t word, struct shape s, unsigned shift, lane1 *fn) {
-    BEGIN(s);
+    BEGIN(s.elements);
     struct vector n = vn(cpu, word), result = {0, 0};
-    struct lane l = lane_of(cpu, s, shift);
+    struct lane l = lane_of(cpu, s.esize, shift);
     for (unsigned e = 0; e < s.elements; e++)
         element_set(&result, e, s.esize, fn(&l, element_get(n, e, 2 * s.esize)));
     return finish_narrow(cpu, word, &l, result.lo, s.upper);
 }
 
 enum outcome simd_narrow_binary(struct cpu *cpu, uint32_t word, struct shape s, lane2 *fn) {
-    BEGIN(s);
+    BEGIN(s.elements);
     struct vector n = vn(cpu, word), m = vm(cpu, word), result = {0, 0};
-    struct lane l = lane_of(cpu, s, 0);
+    struct lane l = lane_of(cpu, s.esize, 0);
     for (unsigned e = 0; e < s.elements; e++) {
         uint64_t value = fn(&l, element_get(n, e, 2 * s.esize), element_get(m, e, 2 * s.esize));
         element_set(&result, e, s.esize, value);
@@ -230,16 +226,16 @@ struct vector simd_indexed(struct cpu *cpu, uint32_t word, unsigned esize) {
 
 /* A double has no L. */
 static struct shape with_index(uint32_t word, struct shape s) {
-    return s.esize == 64 && field(word, 21, 1) ? reserved : s;
+    return s.esize == 64 && field(word, 21, 1) ? SHAPE_RESERVED : s;
 }
 
 enum outcome simd_by_element(struct cpu *cpu, uint32_t word, struct shape s, lane2 *fn) {
-    BEGIN(with_index(word, s));
-    return binary(cpu, word, s, simd_indexed(cpu, word, s.esize), fn);
+    BEGIN(with_index(word, s).elements);
+    return binary(cpu, word, s.esize, s.elements, simd_indexed(cpu, word, s.esize), fn);
 }
 
 enum outcome simd_long_by_element(struct cpu *cpu, uint32_t word, struct shape s, lane2 *fn) {
-    BEGIN(s);
+    BEGIN(s.elements);
     struct vector n = half_of(vn(cpu, word), s.upper);
     return to_wide(cpu, word, s, n, s.esize, simd_indexed(cpu, word, s.esize), fn);
 }

@@ -37,13 +37,37 @@ struct shape {
     bool upper;        /* long, narrow: the upper half of the register with the narrow elements */
 };
 
-struct shape shape_vector(uint32_t word, unsigned esize);               /* 64 or 128 bits by Q */
-struct shape shape_sizes(uint32_t word, unsigned first, unsigned last); /* size 23:22 from first to last */
-struct shape shape_scalar(unsigned esize);
-struct shape shape_scalar_sizes(uint32_t word, unsigned first, unsigned last);
-struct shape shape_long_sizes(uint32_t word, unsigned first, unsigned last); /* 64 bits, which half by Q */
-struct shape shape_fp(uint32_t word);                                        /* single or double by bit 22 */
-struct shape shape_scalar_fp(uint32_t word);                                 /* the same, one lane */
+#define SHAPE_RESERVED ((struct shape){0, 0, false})
+
+/* 64 or 128 bits by Q. */
+static inline struct shape shape_vector(uint32_t word, unsigned esize) {
+    unsigned q = field(word, 30, 1);
+    if (esize == 64 && !q) return SHAPE_RESERVED;
+    return (struct shape){esize, (q ? 128u : 64u) >> __builtin_ctz(esize), false};
+}
+static inline struct shape shape_scalar(unsigned esize) { return (struct shape){esize, 1, false}; }
+/* 64 bits, which half by Q. */
+static inline struct shape shape_long(uint32_t word, unsigned esize) {
+    return (struct shape){esize, 64u >> __builtin_ctz(esize), field(word, 30, 1)};
+}
+
+/* The width by size, bits 23:22, which must be from first to last. */
+static inline bool shape_allows(uint32_t word, unsigned first, unsigned last) {
+    return field(word, 22, 2) >= first && field(word, 22, 2) <= last;
+}
+static inline struct shape shape_sizes(uint32_t word, unsigned first, unsigned last) {
+    return shape_allows(word, first, last) ? shape_vector(word, 8u << field(word, 22, 2)) : SHAPE_RESERVED;
+}
+static inline struct shape shape_scalar_sizes(uint32_t word, unsigned first, unsigned last) {
+    return shape_allows(word, first, last) ? shape_scalar(8u << field(word, 22, 2)) : SHAPE_RESERVED;
+}
+static inline struct shape shape_long_sizes(uint32_t word, unsigned first, unsigned last) {
+    return shape_allows(word, first, last) ? shape_long(word, 8u << field(word, 22, 2)) : SHAPE_RESERVED;
+}
+
+/* Single or double by bit 22. */
+static inline struct shape shape_fp(uint32_t word) { return shape_vector(word, 32u << field(word, 22, 1)); }
+static inline struct shape shape_scalar_fp(uint32_t word) { return shape_scalar(32u << field(word, 22, 1)); }
 
 /* ---- lanes --------------------------------------------------------------------------------------------- */
 
@@ -64,9 +88,19 @@ uint64_t saturate_unsigned(struct lane *, __int128 value, unsigned bits);
 
 /* ---- walks --------------------------------------------------------------------------------------------- */
 
-enum outcome simd_unary(struct cpu *, uint32_t word, struct shape, lane1 *);
-enum outcome simd_unary_shift(struct cpu *, uint32_t word, struct shape, unsigned shift, lane1 *);
-enum outcome simd_binary(struct cpu *, uint32_t word, struct shape, lane2 *);
+enum outcome walk_unary(struct cpu *, uint32_t word, unsigned esize, unsigned elements, unsigned shift,
+                        lane1 *);
+enum outcome walk_binary(struct cpu *, uint32_t word, unsigned esize, unsigned elements, lane2 *);
+static inline enum outcome simd_unary_shift(struct cpu *cpu, uint32_t word, struct shape s, unsigned shift,
+                                            lane1 *fn) {
+    return walk_unary(cpu, word, s.esize, s.elements, shift, fn);
+}
+static inline enum outcome simd_unary(struct cpu *cpu, uint32_t word, struct shape s, lane1 *fn) {
+    return walk_unary(cpu, word, s.esize, s.elements, 0, fn);
+}
+static inline enum outcome simd_binary(struct cpu *cpu, uint32_t word, struct shape s, lane2 *fn) {
+    return walk_binary(cpu, word, s.esize, s.elements, fn);
+}
 enum outcome simd_pairwise(struct cpu *, uint32_t word, struct shape,
                            lane2 *); /* adjacent elements of Vn, then of Vm */
 enum outcome simd_pair(struct cpu *, uint32_t word, struct shape, lane2 *); /* the two low elements of Vn */

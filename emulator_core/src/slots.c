@@ -13,16 +13,18 @@
 /* ---- lowering ------------------------------------------------------------------------------------------ */
 
 extern const struct lowering lowerings_branch[], lowerings_integer[], lowerings_memory[], lowerings_address[],
-    lowerings_morello[];
-static const struct lowering *const families[] = {lowerings_branch, lowerings_integer, lowerings_memory,
-                                                  lowerings_address, lowerings_morello};
+    lowerings_morello[], lowerings_vector[];
+static const struct lowering *const families[] = {lowerings_branch,  lowerings_integer, lowerings_memory,
+                                                  lowerings_address, lowerings_morello, lowerings_vector};
 static lower_fn *lowerings[CLAUSE_COUNT];
-static bool uses_caps[CLAUSE_COUNT]; /* hot clauses that CPACR and CPTR may trap; cold ones ask themselves */
+/* Hot clauses that CPACR and CPTR may trap; cold ones ask themselves. */
+static bool uses_caps[CLAUSE_COUNT], uses_fp[CLAUSE_COUNT];
 
 __attribute__((constructor)) static void lowerings_collect(void) {
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
         for (const struct lowering *row = families[i]; row->lower; row++) lowerings[row->clause] = row->lower;
     for (const struct lowering *row = lowerings_morello; row->lower; row++) uses_caps[row->clause] = true;
+    for (const struct lowering *row = lowerings_vector; row->lower; row++) uses_fp[row->clause] = true;
 }
 
 static void lower_cold(struct slot *s, op_ref *op, struct insn in, uint16_t clause) {
@@ -37,6 +39,7 @@ static op_ref lower(struct slot *s, struct insn in) {
     if (!lowerings[clause] || !lowerings[clause](s, &op, in)) lower_cold(s, &op, in, clause);
     bool hot = op.step != step_cold && op.step != step_undefined;
     if (in.caps_off && hot && uses_caps[clause]) op = (op_ref){fast_miss, step_caps_trap};
+    if (in.fp_off && hot && uses_fp[clause]) op = (op_ref){fast_miss, step_fp_trap};
     return op;
 }
 
@@ -59,6 +62,7 @@ void code_decode_plain(struct cpu *cpu, struct code_page *page, unsigned index) 
         .end = page->va + 4 * page->last,
         .c64 = page->c64,
         .caps_off = page->caps_off,
+        .fp_off = page->fp_off,
     };
     slot_fill(page, index, lower(&page->slot[index], in));
     if (index + 1 < PAGE_SLOTS) code_fuse(page, index);
@@ -145,7 +149,7 @@ enum { CODE_PAGES_KEPT = 2048 };
 struct code_key {
     uint64_t va, pa;
     uint16_t first, last;
-    bool c64, caps_off;
+    bool c64, caps_off, fp_off;
 };
 
 static uint16_t slots_below(uint64_t page, uint64_t limit, unsigned round) {
@@ -162,12 +166,13 @@ static struct code_key key_of(struct cpu *cpu, uint64_t va, uint64_t pa) {
                              slots_below(page, cpu->base[R_PCC], 3),
                              slots_below(page, cpu->pcc_top, 0),
                              cpu_c64(cpu),
-                             cpu->caps_off};
+                             cpu->caps_off,
+                             cpu->fp_off};
 }
 
 static bool code_is(const struct code_page *p, const struct code_key *key) {
     return p->pa == key->pa && p->va == key->va && p->c64 == key->c64 && p->caps_off == key->caps_off &&
-           p->first == key->first && p->last == key->last;
+           p->fp_off == key->fp_off && p->first == key->first && p->last == key->last;
 }
 
 /* Nothing is entered while a page is made, so when there are too many all may go. */
@@ -176,7 +181,7 @@ static struct code_page *code_make(struct cpu *cpu, const struct code_key *key) 
     if (emu->code_count == CODE_PAGES_KEPT) code_drop_all(emu);
     struct code_page *p = allocate(sizeof *p), **bucket = bucket_of(emu, key->pa);
     p->va = key->va, p->pa = key->pa, p->first = key->first, p->last = key->last;
-    p->c64 = key->c64, p->caps_off = key->caps_off;
+    p->c64 = key->c64, p->caps_off = key->caps_off, p->fp_off = key->fp_off;
     code_reset(p, 0, PAGE_SLOTS);
     slot_fill(p, PAGE_SLOTS, (op_ref){fast_next_page, step_next_page});
     p->next = *bucket;
@@ -245,6 +250,11 @@ static void go_on(struct cpu *cpu, const struct slot *next) {
 void step_caps_trap(struct cpu *cpu, const struct slot *s) {
     (void)s;
     caps_enabled(cpu);
+}
+
+void step_fp_trap(struct cpu *cpu, const struct slot *s) {
+    (void)s;
+    fp_enabled(cpu);
 }
 
 void step_decode(struct cpu *cpu, const struct slot *s) {

@@ -27,6 +27,7 @@
  *              WITHIN(r, v)    r's bounds are cached (so it is tagged and unsealed) and hold its value and v,
  *                              v at most the limit: then v is representable, and MOVE is all there is to do
  *              PC_HERE         the address of this instruction
+ * VECTORS      VLO(r), VHI(r)  the halves of Vr. SETV(r, lo, hi): both
  * FLAGS        FLAGS_SUB64(a, b), FLAGS_SUB32(a, b): those of a - b, lazily. FLAGS_NZCV(n): bits 3..0
  *              NZCV            the nibble
  *              HOLDS(cond)     folds well for a constant: FOR_CONDITIONS(M) writes one op for each
@@ -70,7 +71,7 @@ struct code_page {
     step_fn *step[PAGE_SLOTS + 1];    /* unfused, whatever slot[].run is */
     uint64_t va, pa;
     uint16_t first, last; /* slots that PCC lets be fetched: first ≤ index < last */
-    bool c64, caps_off;
+    bool c64, caps_off, fp_off;
     struct code_page *next; /* in its bucket of emu.code */
 };
 
@@ -79,7 +80,7 @@ struct code_page {
 struct insn {
     uint32_t word;
     uint64_t pc, start, end; /* start, end: what may be fetched of its page */
-    bool c64, caps_off;
+    bool c64, caps_off, fp_off;
 };
 typedef struct {
     op_fn *run;

@@ -157,6 +157,7 @@ struct cpu {
     bool strict_alignment; /* SCTLR.A at this EL */
     bool translating;      /* stage 1 is on at this EL */
     bool caps_off;         /* CPACR or CPTR trap capability instructions at this EL */
+    bool fp_off;           /* they trap floating point and vectors */
     bool stale_code;       /* the page that runs was decoded under other controls: enter it again */
     bool unprivileged;     /* the access under way is made as EL0: LDTR, STTR at EL1 */
     struct monitor monitor;

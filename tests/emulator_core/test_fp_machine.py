@@ -36,6 +36,7 @@ LDR_Q = fp("ldr_imm_fpsimd", "immediate_unsigned")
 STR_Q = fp("str_imm_fpsimd", "immediate_unsigned")
 LDR_POST = fp("ldr_imm_fpsimd", "post_idx")
 LD1 = fp("ld1_advsimd_mult", "no_wb")
+LD1R = fp("ld1r_advsimd", "no_wb")
 LD4 = fp("ld4_advsimd_mult", "no_wb")
 ST1_POST = fp("st1_advsimd_mult", "post_inc")
 Q = {"size": 0, "opc": 1}
@@ -119,12 +120,22 @@ def test_elements_and_registers_are_what_alignment_looks_at() -> None:
 
 
 @pytest.mark.parametrize(("el", "cpacr", "trapped"), [(0, 0, 1), (0, 1, 1), (0, 3, 0), (1, 1, 0), (1, 2, 1), (3, 0, 0)])
-@pytest.mark.parametrize("clause", [LDR_Q, fp("fadd_float", "add_sub"), fp("aese_advsimd", "round")])
+@pytest.mark.parametrize(
+    "clause",
+    [
+        LDR_Q,
+        fp("fadd_float", "add_sub"),
+        fp("aese_advsimd", "round"),
+        fp("eor_advsimd", "bsl_eor"),
+        fp("fmov_float_gen", "convert_int"),
+        LD1R,
+    ],
+)
 def test_cpacr_closes_floating_point(clause: str, el: int, cpacr: int, trapped: int) -> None:
     board = Metal(el)
     board.sysreg("CPACR_EL1", cpacr << 20)
     board[1] = MEMORY
-    fields = {**Q, "Rt": 2, "Rn": 1} if clause is LDR_Q else {"Rd": 2, "Rn": 1}
+    fields = {LDR_Q: {**Q, "Rt": 2, "Rn": 1}, LD1R: {"Rt": 2, "Rn": 1}}.get(clause, {"Rd": 2, "Rn": 1})
     board.run(word(clause, **fields))
     if not trapped:
         assert board.cap(PCC).value == CODE + 4
