@@ -46,6 +46,7 @@ class StopKind(Enum):
     UNMODELLED = "unmodelled"  # a call or instruction that is not modelled; `detail` names it
     WAITING = "waiting"  # the guest reads standard input and none is there
     DEADLOCK = "deadlock"
+    HISTORY = "history"  # the start or the end of what is recorded; `detail` says which
     EXIT = "exit"
 
 
@@ -204,6 +205,17 @@ class Stops(Protocol):
         """While on, every sealed-branch transfer stops the run just after it, with a CROSSING reason."""
 
 
+class Reverse(Protocol):
+    """Optional power: running backwards. What stops a run forwards stops it here, standing before it happened."""
+
+    def resume(self, move: Move, *, thread: int | None = None, budget: int | None = None) -> Stop:
+        """STEP takes back one instruction of ``thread``; CONTINUE goes back to the last thing that stops a run.
+
+        Returns with a BUDGET reason after about ``budget`` ticks, standing where the search has come to, and with a
+        HISTORY reason at the start of what is recorded.
+        """
+
+
 class Target(Protocol):
     """A stopped or running guest. Only ``interrupt`` may be called from another thread."""
 
@@ -224,6 +236,9 @@ class Target(Protocol):
 
     @property
     def stops(self) -> Stops | None: ...
+
+    @property
+    def reverse(self) -> Reverse | None: ...
 
     def threads(self) -> tuple[Thread, ...]: ...
 

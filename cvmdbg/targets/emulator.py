@@ -16,6 +16,7 @@ from cvmdbg.target import (
     Reason,
     Region,
     Register,
+    Reverse,
     Stop,
     StopKind,
     Stops,
@@ -146,6 +147,10 @@ class EmulatorTarget:
     @property
     def stops(self) -> Stops | None:
         return self._breaks
+
+    @property
+    def reverse(self) -> Reverse | None:
+        return None
 
     @property
     def tick(self) -> int:
