@@ -12,15 +12,15 @@ from cvmdbg.bench import Figure, costs, programs
 from cvmdbg.bench.programs import LOOPS, WORKLOADS, Flat, Loop, QemuLoop, Ran, Workload
 from cvmdbg.target import TargetError
 
-WORK_TICKS, LOOP_ITERATIONS, REPETITIONS = 100_000_000, 10_000_000, 5
-QUICK_TICKS, QUICK_ITERATIONS, QUICK_REPETITIONS = 3_000_000, 2_000_000, 1
+WORK_TICKS, LOOP_TICKS, REPETITIONS = 100_000_000, 180_000_000, 5
+QUICK_TICKS, QUICK_LOOP_TICKS, QUICK_REPETITIONS = 3_000_000, 36_000_000, 1
 
 
 def measure(quick: bool = False) -> list[Figure]:
     """All figures: loops against QEMU-Morello if QEMU_MORELLO names it, work against Unicorn if it is installed."""
     repetitions = QUICK_REPETITIONS if quick else REPETITIONS
-    iterations, ticks = (QUICK_ITERATIONS, QUICK_TICKS) if quick else (LOOP_ITERATIONS, WORK_TICKS)
-    figures = [loop(name, iterations, repetitions) for name in LOOPS]
+    loop_ticks, ticks = (QUICK_LOOP_TICKS, QUICK_TICKS) if quick else (LOOP_TICKS, WORK_TICKS)
+    figures = [loop(name, loop_ticks // LOOPS[name], repetitions) for name in LOOPS]
     work = [workload(name, ticks, repetitions) for name in WORKLOADS]
     return [*figures, *work, *_means(work), *costs.measure(quick)]
 

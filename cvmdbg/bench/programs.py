@@ -32,8 +32,9 @@ from emulator_core._core import Capability, Machine, Prot, Stop, StopKind
 
 ROOT = Path(__file__).parents[2] / "tests" / "bench" / "workloads"
 WORKLOADS = ("lists", "sort", "hash", "json", "bytecode", "tree", "sha256", "nbody", "matmul", "fft")
-LOOPS = ("loop0", "loop1", "loop2")
-"""bench/loop.S: A64 by DDC, C64, C64 with loads and stores of capabilities."""
+LOOPS = {"loop0": 18, "loop1": 18, "loop2": 18, "branchy0": 8_200, "branchy2": 7_800}
+"""Instructions of an iteration, about. loop.S: A64 by DDC, C64, C64 with loads and stores of capabilities. branchy.py:
+the first and the last of these with thousands of instructions that are live."""
 
 CVM_BASE, CVM_SIZE = 0x4_0000_0000, 1 << 30
 CCTLR = 1 << 7 | 1 << 6 | 1 << 3 | 1 << 2
@@ -43,8 +44,6 @@ CSP, PCC, DDC, CCTLR_REGISTER = 31, 32, 33, 42
 ENDLESS = 1 << 62
 MARK = struct.pack("<Q", 0x1234567890ABCDEF)
 """Stands in a loop's image where its number of iterations belongs."""
-LOOP_TICKS = 18.5
-"""Instructions of an iteration, about."""
 QEMU_LIMIT = 600.0
 
 

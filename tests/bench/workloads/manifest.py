@@ -17,6 +17,7 @@ SOURCES = {
     **{f"{name}.elf": [f"{name}.c", *COMMON] for name in WORK},
     "tree.elf": ["tree.py", *COMMON],
     **{f"loop{mode}.elf": LOOP for mode in range(3)},
+    **{f"branchy{mode}.elf": ["Makefile", "branchy.py", "loop.ld"] for mode in (0, 2)},
 }
 
 
