@@ -1,0 +1,1 @@
+"""Linux as its programs see it: the facts of its system calls."""
