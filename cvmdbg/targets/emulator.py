@@ -244,12 +244,13 @@ class EmulatorTarget:
             return self._serve(fault)
         if self._again is not None:
             return self._serve(self._again)
-        alarm = self.guest.alarm()
-        if alarm is not None and (alarm <= self.tick or not self._someone_runs()):
+        alarm, runs = self.guest.alarm(), self._current_runs()
+        someone = runs or self._someone_runs()
+        if alarm is not None and (alarm <= self.tick or not someone):
             return self._serve(Boundary(BoundaryKind.ALARM, -1))
-        if not self._someone_runs():
+        if not someone:
             return (Reason(StopKind.DEADLOCK, self._who_waits()),)
-        if self.tick >= self._turn_ends or not self._current_runs():
+        if not runs or self.tick >= self._turn_ends:
             self._give_turn()
         return ()
 
@@ -260,8 +261,7 @@ class EmulatorTarget:
         alarm = self.guest.alarm()
         if alarm is not None:
             due.append(alarm)
-        if self._pc(thread) in self._breaks.breakpoints and thread not in self._reported:
-            self._reported.add(thread)
+        if self._meets_breakpoint(thread):
             return (Reason(StopKind.BREAKPOINT),)
         self._reported.discard(thread)
         stop = self.inferior.machine.run(thread, min(min(due) - self.tick, NO_BUDGET))
@@ -292,11 +292,17 @@ class EmulatorTarget:
 
     def _stopped(self, reasons: tuple[Reason, ...]) -> Stop:
         thread = self.inferior.schedule.current
-        pc = self._pc(thread)
-        if reasons and pc in self._breaks.breakpoints and thread not in self._reported:
-            self._reported.add(thread)
+        if reasons and self._meets_breakpoint(thread):
             reasons = (*reasons, Reason(StopKind.BREAKPOINT))
-        return Stop(thread, pc, self.tick, reasons)
+        return Stop(thread, self._pc(thread), self.tick, reasons)
+
+    def _meets_breakpoint(self, thread: int) -> bool:
+        """Does it stand at a breakpoint that has not been reported? From now on it has."""
+        places = self._breaks.breakpoints
+        if not places or thread in self._reported or self._pc(thread) not in places:
+            return False
+        self._reported.add(thread)
+        return True
 
     # ---- the guest's boundary -----------------------------------------------------------------------
 

@@ -283,6 +283,8 @@ struct Snapshot {
 class Machine {
     struct emu *emu = emu_new();
     std::atomic<bool> busy{false};
+    std::vector<struct emu_crossing> drained =
+        std::vector<struct emu_crossing>(256); // on their way to Python
 
     void check_thread(int thread) const {
         if (!emu_thread_exists(emu, thread))
@@ -494,9 +496,8 @@ class Machine {
     nb::list crossings() {
         check_idle();
         nb::list out;
-        std::vector<struct emu_crossing> some(256);
-        while (size_t n = emu_crossings(emu, some.data(), some.size()))
-            for (size_t i = 0; i < n; i++) out.append(nb::cast(some[i]));
+        while (size_t n = emu_crossings(emu, drained.data(), drained.size()))
+            for (size_t i = 0; i < n; i++) out.append(nb::cast(drained[i]));
         return out;
     }
 
