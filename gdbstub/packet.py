@@ -11,14 +11,20 @@ Source: the GDB manual, appendix "GDB Remote Serial Protocol", sections Overview
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import zlib
 from dataclasses import dataclass
 from enum import Enum
 
-_ESCAPE, _REPEAT = ord("}"), ord("*")
+LIMIT = 1 << 20
+"""The longest payload that is read, unless told otherwise."""
+
 _PACKET, _NOTIFICATION = ord("$"), ord("%")
-_MUST_ESCAPE = frozenset(b"#$}*")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
+_MUST_ESCAPE = re.compile(rb"[#$}*]")
+_SHORTENED = re.compile(rb"[}*]")
+_TOKEN = re.compile(rb"\}(?P<escaped>.?)|\*(?P<count>.?)|[^}*]+", re.DOTALL)
+_CHUNK = 256  # adler32 adds up bytes without wrapping for that many
 
 
 class Kind(Enum):
@@ -40,49 +46,52 @@ class Frame:
     payload: bytes = b""
 
 
+_SINGLE = {0x03: Frame(Kind.INTERRUPT), ord("+"): Frame(Kind.ACK), ord("-"): Frame(Kind.NAK)}
+
+
 def checksum(wire: bytes | bytearray) -> int:
     """The sum of a payload's bytes as they stand on the wire, modulo 256."""
-    return sum(wire) & 0xFF
+    if len(wire) <= _CHUNK:
+        return (zlib.adler32(wire) - 1) & 0xFF  # the low half of adler32 is 1 and the sum of the bytes
+    chunks = range(0, len(wire), _CHUNK)
+    return sum(zlib.adler32(wire[at : at + _CHUNK]) - 1 & 0xFF for at in chunks) & 0xFF
 
 
 def escape(payload: bytes) -> bytes:
     """The payload with ``# $ } *`` escaped, as it stands on the wire."""
-    wire = bytearray()
-    for byte in payload:
-        if byte in _MUST_ESCAPE:
-            wire += bytes((_ESCAPE, byte ^ 0x20))
-        else:
-            wire.append(byte)
-    return bytes(wire)
+    if _MUST_ESCAPE.search(payload) is None:
+        return payload
+    return _MUST_ESCAPE.sub(lambda found: bytes((0x7D, found[0][0] ^ 0x20)), payload)
 
 
 def encode(payload: bytes, *, notification: bool = False) -> bytes:
     """One packet (or notification) on the wire."""
     wire = escape(payload)
-    return (b"%" if notification else b"$") + wire + b"#%02x" % checksum(wire)
+    return b"%s%s#%02x" % (b"%" if notification else b"$", wire, checksum(wire))
 
 
 def expand(wire: bytes | bytearray, limit: int) -> bytes:
     """Undoes escapes and repeats. ValueError says what is malformed, or that it grows beyond ``limit`` bytes."""
+    if _SHORTENED.search(wire) is None:
+        return bytes(wire)
     payload = bytearray()
-    source = iter(wire)
-    for byte in source:
-        if byte == _ESCAPE:
-            payload.append(_following(source, "an escape") ^ 0x20)
-        elif byte == _REPEAT:
-            _repeat(payload, _following(source, "a repeat"))
+    for token in _TOKEN.finditer(wire):
+        escaped, count = token["escaped"], token["count"]
+        if escaped is not None:
+            payload.append(_following(escaped, "an escape") ^ 0x20)
+        elif count is not None:
+            _repeat(payload, _following(count, "a repeat"))
         else:
-            payload.append(byte)
+            payload += token[0]
         if len(payload) > limit:
             raise ValueError(f"the packet is longer than {limit} bytes")
     return bytes(payload)
 
 
-def _following(source: Iterator[int], what: str) -> int:
-    byte = next(source, None)
-    if byte is None:
+def _following(byte: bytes, what: str) -> int:
+    if not byte:
         raise ValueError(f"the packet ends inside {what}")
-    return byte
+    return byte[0]
 
 
 def _repeat(payload: bytearray, count: int) -> None:
@@ -94,67 +103,54 @@ def _repeat(payload: bytearray, count: int) -> None:
 class Decoder:
     """Cuts a stream of bytes into frames; fed in pieces of any size. ``limit``: bytes of a payload."""
 
-    def __init__(self, limit: int = 1 << 20) -> None:
+    def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
-        self._start = 0  # the byte that began the packet being read, or 0
-        self._wire = bytearray()
-        self._sum = bytearray()
-        self._in_sum = False
+        self._wire = bytearray()  # from the beginning of an incomplete packet on
+        self._searched = 1  # up to there the incomplete packet holds neither ``$`` nor ``#``
 
     def feed(self, content: bytes) -> list[Frame]:
         """The frames that these bytes complete, in order. Bytes outside of frames are ignored, as gdb does."""
-        return [frame for byte in content if (frame := self._byte(byte)) is not None]
+        self._wire += content
+        frames: list[Frame] = []
+        at = 0
+        while (cut := self._cut(at)) is not None:
+            at, frame = cut
+            self._searched = 1
+            if frame is not None:
+                frames.append(frame)
+        del self._wire[:at]
+        return frames
 
-    def _byte(self, byte: int) -> Frame | None:
-        if byte == _PACKET or (byte == _NOTIFICATION and not self._start):
-            return self._begin(byte)
-        if not self._start:
-            return _single(byte)
-        if self._in_sum:
-            return self._check(byte)
-        if byte == ord("#"):
-            self._in_sum = True
-        elif len(self._wire) < self._limit:
-            self._wire.append(byte)
-        else:
-            return self._end(Frame(Kind.BAD, b"the packet is longer than %d bytes" % self._limit))
-        return None
+    def _cut(self, at: int) -> tuple[int, Frame | None] | None:
+        """Where the frame at ``at`` ends, and the frame (None is noise); None while it is incomplete."""
+        wire = self._wire
+        if at >= len(wire):
+            return None
+        if wire[at] != _PACKET and wire[at] != _NOTIFICATION:
+            return at + 1, _SINGLE.get(wire[at])
+        end = wire.find(b"#", at + self._searched)
+        inner = wire.find(b"$", at + self._searched, end if end >= 0 else len(wire))
+        if inner >= 0:
+            return inner, _bad("a packet began inside another")
+        if (end if end >= 0 else len(wire)) - at - 1 > self._limit:
+            return (end if end >= 0 else len(wire)), _bad(f"the packet is longer than {self._limit} bytes")
+        if end < 0 or not all(byte in _HEX for byte in wire[end + 1 : end + 3]):
+            self._searched = len(wire) - at
+            return None if end < 0 else (end + 1, _bad("the checksum is not two hex digits"))
+        if len(wire) < end + 3:
+            return None
+        return end + 3, self._finish(wire[at], wire[at + 1 : end], int(wire[end + 1 : end + 3], 16))
 
-    def _begin(self, byte: int) -> Frame | None:
-        cut = Frame(Kind.BAD, b"a packet began inside another") if self._start else None
-        self._end(None)
-        self._start = byte
-        return cut
-
-    def _check(self, byte: int) -> Frame | None:
-        if byte not in _HEX:
-            return self._end(Frame(Kind.BAD, b"the checksum is not two hex digits"))
-        self._sum.append(byte)
-        return self._end(self._finish()) if len(self._sum) == 2 else None
-
-    def _finish(self) -> Frame:
-        told, found = int(self._sum, 16), checksum(self._wire)
+    def _finish(self, start: int, wire: bytearray, told: int) -> Frame:
+        found = checksum(wire)
         if told != found:
-            return Frame(Kind.BAD, b"the checksum is %02x, the bytes sum to %02x" % (told, found))
+            return _bad(f"the checksum is {told:02x}, the bytes sum to {found:02x}")
         try:
-            payload = expand(self._wire, self._limit)
+            payload = expand(wire, self._limit)
         except ValueError as error:
-            return Frame(Kind.BAD, str(error).encode())
-        return Frame(Kind.PACKET if self._start == _PACKET else Kind.NOTIFICATION, payload)
-
-    def _end(self, frame: Frame | None) -> Frame | None:
-        self._start, self._in_sum = 0, False
-        self._wire.clear()
-        self._sum.clear()
-        return frame
+            return _bad(str(error))
+        return Frame(Kind.PACKET if start == _PACKET else Kind.NOTIFICATION, payload)
 
 
-def _single(byte: int) -> Frame | None:
-    match byte:
-        case 0x03:
-            return Frame(Kind.INTERRUPT)
-        case 0x2B:
-            return Frame(Kind.ACK)
-        case 0x2D:
-            return Frame(Kind.NAK)
-    return None
+def _bad(why: str) -> Frame:
+    return Frame(Kind.BAD, why.encode())

@@ -1,0 +1,372 @@
+"""A client of a stub: typed calls in pipelined batches, runs, interrupts; retries what may be repeated.
+
+    client = Client(connect("localhost:1234"))
+    client.start()                                        what the stub can do, without acks where it may be
+    client.batch([memory.read(0x1000, 64), threads.current()])      one write, one wait
+    client.resume(resuming.resume(Action("c")));  stop = client.wait(0.02)      None while it runs
+
+Nothing waits for ever: every call has a timeout and a number of retries; ``cancelled`` is asked while waiting. One
+thread uses the client; ``interrupt`` may come from any.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from gdbstub import stops
+from gdbstub.call import Call, LinkLost, Malformed, ProtocolError, StubError, Unsupported
+from gdbstub.commands import features, resuming
+from gdbstub.conversation import Conversation, Garbled, Repaired, Reply, Stray
+from gdbstub.packet import encode
+from gdbstub.stops import FileRequest, Output, StopReply
+from gdbstub.transport import Transport
+
+T = TypeVar("T")
+
+OFFERS: Mapping[str, bool | str] = {
+    "multiprocess": True,
+    "swbreak": True,
+    "hwbreak": True,
+    "vContSupported": True,
+    "qXfer:capa:read": True,
+    "error-message": True,
+}
+"""What the client tells of itself."""
+
+WINDOW = 256
+"""Packets under way at once without acknowledgements: far below what sockets buffer."""
+CLEAN = 100
+"""Exchanges without trouble after which a link is trusted again."""
+ECHO = b"qEcho:"
+BREATH = 0.05
+"""Seconds of silence after which ``cancelled`` is asked."""
+
+
+class Cancelled(ProtocolError):
+    """The wait was given up because ``cancelled`` said so."""
+
+    def __init__(self) -> None:
+        super().__init__("the wait for the stub was given up")
+
+
+class _Trouble(Exception):
+    """Silence, a damaged or impossible reply: repeat, or report."""
+
+
+@dataclass
+class Peer:
+    """What a stub told of itself. ``packet_size``: the longest packet it takes, in bytes."""
+
+    features: dict[str, bool | str] = field(default_factory=dict)
+    packet_size: int = 400
+    no_ack: bool = False
+    echo: bool = False
+    actions: frozenset[str] = frozenset()
+
+    def has(self, feature: str) -> bool:
+        """Did it offer the feature?"""
+        return self.features.get(feature) is True
+
+    @property
+    def multiprocess(self) -> bool:
+        """Are threads named ``p1.1``?"""
+        return self.has("multiprocess")
+
+
+class Client:
+    """One connection. ``timeout`` seconds for a reply, ``retries`` after the first try, ``settle`` seconds of silence
+
+    that end the answers to a question that was given up. ``output`` gets what the target prints (O packets).
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        timeout: float = 5.0,
+        retries: int = 3,
+        settle: float = 0.05,
+        output: Callable[[bytes], None] = lambda content: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.transport, self.timeout, self.retries, self.settle = transport, timeout, retries, settle
+        self.output, self.cancelled = output, cancelled
+        self.peer = Peer()
+        self.conversation = Conversation()
+        self.repeated = 0  # how often something had to be asked again
+        self._running: Call[StopReply] | None = None
+        self._sending = threading.Lock()
+        self._clean = CLEAN
+        self._answered = b""
+        self._repeatable = True
+        self._echoes = 0
+        self._odd: dict[bytes, bytes] = {}  # the last packet with an impossible reply
+
+    # ---- life ----
+
+    def start(self, offers: Mapping[str, bool | str] = OFFERS, no_ack: bool = True) -> Peer:
+        """Learn what the stub can do; leave acknowledgements out where it allows it and ``no_ack`` says so."""
+        self._send(b"+")
+        try:
+            self.peer.features = self.call(features.supported(offers))
+        except Unsupported:
+            self.peer.features = {}
+        size = str(self.peer.features.get("PacketSize", ""))
+        if size and not size.strip("0123456789abcdefABCDEF"):
+            self.peer.packet_size = max(64, min(int(size, 16), 1 << 20))
+        if no_ack and self.peer.has("QStartNoAckMode"):
+            self._leave_acks()
+        if self.has_answer(resuming.ask_actions()):
+            self.peer.actions = self.call(resuming.ask_actions())
+        self.peer.echo = self.peer.has("qEcho")
+        return self.peer
+
+    def _leave_acks(self) -> None:
+        self.call(features.start_no_ack())
+        self.conversation.acks = False
+        self.conversation.window = WINDOW
+        self.peer.no_ack = True
+
+    def close(self) -> None:
+        """Drop the link."""
+        self.transport.close()
+
+    # ---- asking ----
+
+    def call(self, call: Call[T], timeout: float | None = None) -> T:
+        """The value of one call; StubError, Unsupported, Malformed, LinkLost or Cancelled when there is none."""
+        value = self.batch([call], timeout)[0]
+        if isinstance(value, ProtocolError):
+            raise value
+        return value  # type: ignore[no-any-return]
+
+    def has_answer(self, call: Call[Any]) -> bool:
+        """Does the stub answer it with a value?"""
+        try:
+            self.call(call)
+        except (StubError, Unsupported, Malformed):
+            return False
+        return True
+
+    def batch(self, calls: Sequence[Call[Any]], timeout: float | None = None) -> list[Any]:
+        """The values of calls, sent together, in order; where a call has none, its StubError, Unsupported or Malformed.
+
+        LinkLost when the link is gone, or stays silent or damaged through every retry.
+        """
+        if self._running is not None:
+            raise ProtocolError("the target runs: it must stop before it can be asked")
+        values: list[Any] = []
+        attempt = 0
+        while len(values) < len(calls):
+            before = len(values)
+            try:
+                self._exchange(calls[before:], values, self.timeout if timeout is None else timeout)
+            except _Trouble as trouble:
+                attempt = attempt + 1 if len(values) == before else 1
+                self._again(calls[len(values) :], trouble, attempt)
+        return values
+
+    def _again(self, rest: Sequence[Call[Any]], trouble: _Trouble, attempt: int) -> None:
+        """Make the link fit for another try, or say that there will be none."""
+        unsafe = next((call for call in rest if not call.repeatable and self._was_sent(call)), None)
+        self.conversation.forget()
+        self._clean = 0
+        if attempt > self.retries or unsafe is not None:
+            raise LinkLost(f"{trouble} (tried {attempt} times)") from None
+        self.repeated += 1
+        self._resynchronize()
+
+    def _was_sent(self, call: Call[Any]) -> bool:
+        return any(asked.packet == call.packet for asked in self.conversation.flying) or call.packet == self._answered
+
+    def _exchange(self, calls: Sequence[Call[Any]], values: list[Any], timeout: float) -> None:
+        """Ask; values are appended when an echo behind them has shown that they belong to what was asked."""
+        asked = self._with_echoes(calls)
+        self._repeatable = all(call.repeatable for call in calls)
+        for call in asked:
+            self.conversation.ask(call.packet, streams=call.packet.startswith(b"qRcmd"))
+        fresh: list[Any] = []
+        answered = 0
+        while answered < len(asked):
+            for reply in self._replies(timeout):
+                call = asked[answered]
+                answered += 1
+                self._answered = call.packet
+                value = self._value(call, reply)
+                if not call.packet.startswith(ECHO):
+                    fresh.append(value)
+                elif isinstance(value, ProtocolError):
+                    raise _Trouble(str(value))
+                else:
+                    values += fresh
+                    fresh.clear()
+        values += fresh
+        self._clean += 1
+
+    def _with_echoes(self, calls: Sequence[Call[Any]]) -> list[Call[Any]]:
+        """The calls with an echo behind the last; on a link that was seen to lose or double, behind each."""
+        asked: list[Call[Any]] = []
+        for call in calls:
+            asked.append(call)
+            if self.peer.echo and (self._clean < CLEAN or call is calls[-1]):
+                self._echoes += 1
+                asked.append(features.echo(self._echoes))
+        return asked
+
+    def _value(self, call: Call[Any], reply: bytes) -> Any:
+        """The value of a reply, or the error that it is. One that cannot be is taken for a damage the first time."""
+        try:
+            return call.result(reply)
+        except Malformed as error:
+            if self._odd.get(call.packet) == reply:
+                return error
+            self._odd = {call.packet: reply}
+            raise _Trouble(str(error)) from None
+        except ProtocolError as error:
+            return error
+
+    def _replies(self, timeout: float) -> list[bytes]:
+        """At least one reply."""
+        found: list[bytes] = []
+        end = time.monotonic() + timeout
+        while not found:
+            for heard in self._hear(end):
+                if isinstance(heard, Reply) and heard.final:
+                    found.append(heard.payload)
+                elif isinstance(heard, Reply):
+                    self._interim(heard.payload)
+                    end = time.monotonic() + timeout
+                elif isinstance(heard, Garbled):
+                    raise _Trouble(f"the link is damaged: {heard.sentence}")
+                elif isinstance(heard, Stray | Repaired):
+                    self._doubt()
+        return found
+
+    def _doubt(self) -> None:
+        """Packets were repeated: begin anew with an echo behind each call, where that can be done."""
+        trusted, self._clean = self._clean >= CLEAN, 0
+        if trusted and self.peer.echo and self._repeatable:
+            raise _Trouble("the link repeats packets")
+
+    def _hear(self, end: float) -> list[Any]:
+        """Send what is due, then whatever comes; _Trouble at the end of patience."""
+        self._flush()
+        while True:
+            left = end - time.monotonic()
+            content = self.transport.receive(max(0.0, min(left, BREATH)))
+            if content:
+                heard = self.conversation.feed(content)
+                self._flush()
+                return list(heard)
+            if self.cancelled():
+                self.conversation.forget()
+                self._clean = 0
+                raise Cancelled
+            if left <= 0:
+                raise _Trouble("the stub does not answer")
+
+    def _flush(self) -> None:
+        content = self.conversation.outgoing()
+        if content:
+            self._send(content)
+
+    def _send(self, content: bytes) -> None:
+        with self._sending:
+            self.transport.send(content)
+
+    def _interim(self, payload: bytes) -> None:
+        """O and F packets before a reply."""
+        event = stops.parse(payload)
+        if isinstance(event, Output):
+            self.output(event.content)
+        elif isinstance(event, FileRequest):
+            self.send(b"F-1,1")
+
+    # ---- repairing ----
+
+    def _resynchronize(self) -> None:
+        """Swallow what still comes for questions that were given up: up to an echo, or up to silence."""
+        if self.peer.echo:
+            self._echoes += 1
+            echo = features.echo(self._echoes)
+            self.conversation.ask(echo.packet)
+            self._flush()
+            self._swallow(echo.packet)
+        else:
+            self._swallow(None)
+        self.conversation.forget()
+
+    def _swallow(self, echo: bytes | None) -> None:
+        end = time.monotonic() + self.timeout
+        while time.monotonic() < end:
+            content = self.transport.receive(self.timeout if echo is not None else self.settle)
+            if not content:
+                return
+            heard = self.conversation.feed(content)
+            self._flush()
+            if echo is not None and any(getattr(h, "payload", None) == echo for h in heard):
+                return
+
+    # ---- running ----
+
+    @property
+    def running(self) -> bool:
+        """Was the target resumed, and has no stop reply come yet?"""
+        return self._running is not None
+
+    def resume(self, call: Call[StopReply]) -> None:
+        """Send a call that runs the target; ``wait`` then tells when it stops."""
+        if self._running is not None:
+            raise ProtocolError("the target runs already")
+        self._running = call
+        self.conversation.ask(call.packet, streams=True)
+        self._flush()
+
+    def wait(self, timeout: float) -> StopReply | None:
+        """The stop reply, or None when the target still runs after ``timeout`` seconds."""
+        call = self._running
+        if call is None:
+            raise ProtocolError("the target does not run")
+        end = time.monotonic() + timeout
+        while (left := end - time.monotonic()) > 0 or timeout == 0:
+            content = self.transport.receive(max(0.0, left))
+            if not content:
+                return None
+            for heard in self.conversation.feed(content):
+                if isinstance(heard, Garbled):
+                    self.conversation.ask(bytes(resuming.Why()), streams=True)  # its reply stands for the damaged one
+                    self._clean = 0
+                elif isinstance(heard, Reply) and not heard.final:
+                    self._interim(heard.payload)
+                elif isinstance(heard, Reply):
+                    return self._stopped(call, heard.payload)
+            self._flush()
+        return None
+
+    def _stopped(self, call: Call[StopReply], payload: bytes) -> StopReply:
+        self._running = None
+        self._flush()
+        if not self.conversation.idle:
+            self.conversation.forget()
+            self._resynchronize()
+        return call.result(payload)
+
+    def run(self, call: Call[StopReply], timeout: float | None = None) -> StopReply:
+        """Resume and wait for the stop: for steps. LinkLost when it does not come in time."""
+        self.resume(call)
+        stop = self.wait(self.timeout if timeout is None else timeout)
+        if stop is None:
+            raise LinkLost("the stub does not stop")
+        return stop
+
+    def interrupt(self) -> None:
+        """Ask a running target to stop; safe from any thread. Its stop reply still has to be waited for."""
+        self._send(b"\x03")
+
+    def send(self, packet: bytes) -> None:
+        """A packet without a reply (``k``)."""
+        self._send(encode(packet))

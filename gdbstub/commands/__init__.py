@@ -1,0 +1,1 @@
+"""The packets by family: each module parses and spells its requests, serves them, and makes the client's calls."""
