@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from cvmdbg.target import TargetError, UserError
@@ -62,10 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("name", nargs="?", default="", help="which one; without it the default")
     demo.set_defaults(act=_demo)
     _session_options(demo)
+    _recording_options(demo)
     run = tools.add_parser("run", help="debug a guest", epilog=EPILOG + " Words behind -- are its arguments.")
     run.add_argument("path", metavar="PATH")
     run.set_defaults(act=_run)
     _session_options(run)
+    _recording_options(run)
     doctor = tools.add_parser("doctor", help="say what this installation is and whether it works")
     doctor.add_argument("--json", action="store_true", help="one JSON object")
     doctor.set_defaults(act=_doctor)
@@ -100,6 +103,11 @@ def _session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object for each command (implies --batch)")
 
 
+def _recording_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--record", metavar="FILE", help="record into this file, which is never removed by itself")
+    parser.add_argument("--no-record", action="store_true", help="record nothing: there is no way back")
+
+
 def _version() -> str:
     import importlib.metadata
 
@@ -117,7 +125,8 @@ def _run(args: argparse.Namespace) -> int:
     from cvmdbg.batch import lines_of, run_batch
     from cvmdbg.launch import emulated
 
-    session = emulated(args.path, args.rest)
+    record = None if args.record is None else Path(args.record)
+    session = emulated(args.path, args.rest, record, not args.no_record)
     if args.batch or args.json or not _terminal():
         return run_batch(session, lines_of(args.commands, args.scripts), args.json)
     from cvmdbg.tui.app import run_app

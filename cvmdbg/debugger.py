@@ -10,6 +10,7 @@ from cvmdbg.analysis.compartments import Places
 from cvmdbg.analysis.console import Console
 from cvmdbg.analysis.crossings import Seen, Trace
 from cvmdbg.analysis.loader import Loader
+from cvmdbg.analysis.past import Past
 from cvmdbg.breakpoints import Breakpoints
 from cvmdbg.evaluate import evaluate
 from cvmdbg.expressions import Node, parse
@@ -33,7 +34,6 @@ from cvmdbg.values import Value
 from sessions.event import Call, ModuleLoad, Note, Output, Wait
 
 if TYPE_CHECKING:
-    from cvmdbg.analysis.past import Past
     from cvmdbg.session import Facts
 
 
@@ -64,7 +64,6 @@ class Debugger:
     displays: dict[int, tuple[str, str]] = field(default_factory=dict)
     history: list[Value] = field(default_factory=list)
     convenience: dict[str, Value] = field(default_factory=dict)
-    past: Past | None = None
 
     def __post_init__(self) -> None:
         self.symbols = Symbols()
@@ -87,6 +86,12 @@ class Debugger:
         if self.target.stops is not None:
             caught = any(b.event in ("syscall", "hostcall", "crossing") for b in self.breakpoints)
             self.target.stops.catch_crossings(caught or self.settings.on("trace exact"))
+
+    @property
+    def past(self) -> Past | None:
+        """Scratch copies of earlier moments, where the target has a history."""
+        history = self.target.history
+        return None if history is None else Past(history)
 
     # ---- what happened ----
 

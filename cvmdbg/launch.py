@@ -1,23 +1,28 @@
-"""What a debugged guest is composed of: its path, its target, its past. Only this and cli name concrete targets."""
+"""What a debugged guest is made of: its path, its target, its recording. Only this and cli name concrete targets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cvmdbg.guests.opening import open_guest, resolve, source_directories
+from cvmdbg.recordings import Recordings
 from cvmdbg.session import Session, Started
 from cvmdbg.settings import Settings
 from cvmdbg.targets.emulator import EmulatorTarget
-from cvmdbg.targets.past import EventLog
+from cvmdbg.targets.keeping import FactsNow
+from emulator_core._core import ISA_DIGEST
+from sessions.recorder import Recorder
 
 
 @dataclass(frozen=True)
 class EmulatorLaunch:
-    """Makes the guest of a path anew in the emulator, as often as asked."""
+    """Makes the guest of a path anew in the emulator, as often as asked; each start is recorded in its own file."""
 
     path: str
     arguments: tuple[str, ...] = ()
+    recordings: Recordings | None = None
     kind: str = field(default="emulator", init=False)
 
     @property
@@ -29,9 +34,9 @@ class EmulatorLaunch:
 
     def start(self, arguments: Sequence[str] | None) -> Started:
         """Deploy it."""
-        log = EventLog()
         guest = open_guest(self.path, self.arguments if arguments is None else tuple(arguments))
-        target = EmulatorTarget(guest, log.record)
+        recorder, said = self._recorder(guest.arch)
+        target = EmulatorTarget(guest, recorder=recorder)
 
         def feed(content: bytes | None) -> None:
             if content is None:
@@ -39,12 +44,25 @@ class EmulatorLaunch:
             else:
                 target.input.feed(content)
 
-        return Started(target, guest, log, feed)
+        return Started(target, FactsNow(target), feed, said)
+
+    def _recorder(self, arch: str) -> tuple[Recorder | None, str]:
+        """The recorder, or the sentence why there is none."""
+        if self.recordings is None:
+            return None, ""
+        try:
+            return self.recordings.begin(self.title, {"title": self.title, "arch": arch, "engine": str(ISA_DIGEST)}), ""
+        except OSError as error:
+            return None, f"nothing is recorded: {error}"
 
 
-def emulated(path: str, arguments: Sequence[str] = ()) -> Session:
-    """A session on a guest, not connected yet; the sources beside the guest are found."""
+def emulated(path: str, arguments: Sequence[str] = (), record: Path | None = None, recording: bool = True) -> Session:
+    """A session on a guest, not connected yet; the sources beside the guest are found.
+
+    It is recorded into ``record``, else into the folder of recordings, unless ``recording`` is off.
+    """
     resolve(path)
     settings = Settings()
     settings.values["directories"] = ":".join(str(folder) for folder in source_directories(path))
-    return Session(EmulatorLaunch(path, tuple(arguments)), settings)
+    recordings = Recordings(settings, record) if recording else None
+    return Session(EmulatorLaunch(path, tuple(arguments), recordings), settings)

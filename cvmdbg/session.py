@@ -19,7 +19,6 @@ from cvmdbg.analysis.code import code
 from cvmdbg.analysis.console import Console
 from cvmdbg.analysis.explain import explain
 from cvmdbg.analysis.inspect import inspect
-from cvmdbg.analysis.past import Past
 from cvmdbg.analysis.registers import grant_lines, register_rows
 from cvmdbg.commands import build_table
 from cvmdbg.commands.completion import candidates
@@ -66,12 +65,12 @@ class Facts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A deployed guest: target and facts; its recorded past and the way into its standard input if it has them."""
+    """A deployed guest: target and facts; the way into its standard input if it has one; what is to be told."""
 
     target: Target
     facts: Facts
-    past: Past | None = None
     feed: Callable[[bytes | None], None] | None = None
+    said: str = ""
 
 
 KEPT = ("breakpoints", "displays", "history", "convenience")
@@ -131,10 +130,10 @@ class Session:
             old.target.close()
         started = self.launch.start(self.arguments)
         kept = {} if old is None else {name: getattr(old, name) for name in KEPT}
-        self.debugger = Debugger(
-            started.target, started.facts, self.console, self._cancel, self.settings, past=started.past, **kept
-        )
+        self.debugger = Debugger(started.target, started.facts, self.console, self._cancel, self.settings, **kept)
         self._feed = started.feed
+        if started.said:
+            self.console.say(started.said)
         self.debugger.drain()
 
     def close(self) -> None:

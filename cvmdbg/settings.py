@@ -26,6 +26,9 @@ SETTINGS = (
     Setting("glyphs", "auto|unicode|ascii", "auto", "which characters the panes are drawn with"),
     Setting("confirm", "bool", "on", "ask before what loses something"),
     Setting("listsize", "number", "10", "how many lines list shows"),
+    Setting("record limit", "number", "8192", "MiB that one recording may grow to; it ends there"),
+    Setting("recordings keep", "number", "40", "how many recordings are kept; the oldest go first"),
+    Setting("recordings size", "number", "16384", "MiB that all recordings may take; the oldest go first"),
     Setting("theme", "text", "cvm-dark", "colours of the screen"),
     Setting("keymap", "text", "gdb", "the preset, or a file, that keys are read from"),
 )

@@ -6,11 +6,16 @@ A fault of the guest is data in a Stop, never an exception.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Protocol
 
+from sessions.event import Crossing as Crossing  # the target observes it, recordings keep it
 from sessions.event import Observation
+from sessions.log import Events
+from sessions.mark import Mark, Named
 
 
 class UserError(Exception):
@@ -150,32 +155,6 @@ class Thread:
     ids: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Crossing:
-    """A sealed-branch transfer that the engine saw, successful or failed.
-
-    ``kind``: pair (BLRS), sentry (a sealed entry into other bounds), failed. ``failed`` names the checks that did
-    not hold: cn-tag cm-tag cn-sealed cm-sealed otype bsp execute executive. ``cn``, ``cm``: register numbers, cm -1
-    if none. ``pc`` is the branch, ``to`` its target; ``target``, ``paired``, ``pcc``: 129 bits before the branch.
-    ``number`` is X14, ``result`` C0, ``arguments`` C0..C5, all 129 bits, as they were at the branch.
-    """
-
-    tick: int
-    thread: int
-    kind: str
-    failed: tuple[str, ...]
-    cn: int
-    cm: int
-    pc: int
-    to: int
-    target: int
-    paired: int
-    pcc: int
-    number: int
-    result: int
-    arguments: tuple[int, ...]
-
-
 class Capabilities(Protocol):
     """Optional power: tags and capabilities in memory."""
 
@@ -216,6 +195,106 @@ class Reverse(Protocol):
         """
 
 
+class History(Protocol):
+    """Optional power: a recording of this run. Moments are values: ``Mark(event, tick)``.
+
+    ``where`` is ``live`` (at the end of a run that can go on), ``past`` (its registers and memory cannot be changed),
+    or ``diverted`` (a scratch copy that ``end_diversion`` throws away; going elsewhere does too).
+    """
+
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def now(self) -> Mark:
+        """Where the target stands."""
+
+    @property
+    def first(self) -> Mark:
+        """The start: the guest is deployed and has run nothing."""
+
+    @property
+    def last(self) -> Mark:
+        """The end of what is recorded."""
+
+    @property
+    def events(self) -> Events:
+        """What reached the guest, by number."""
+
+    @property
+    def file(self) -> Path:
+        """Where it is recorded."""
+
+    @property
+    def notice(self) -> str:
+        """What is missing in it, or empty."""
+
+    def at(self, tick: int) -> Mark:
+        """The moment at which a run stops that has come to a tick; outside: the nearer end."""
+
+    def seek(self, mark: Mark) -> Stop:
+        """Stand at a moment; TargetError when interrupted on the way."""
+
+    def diverge(self) -> None:
+        """From here on a scratch copy is changed."""
+
+    def end_diversion(self) -> Stop:
+        """Throw it away; stand where it began."""
+
+    def marks(self) -> tuple[Named, ...]:
+        """Named moments by time."""
+
+    def mark(self, name: str, note: str = "") -> Named:
+        """Name this moment; a name that exists moves here."""
+
+    def unmark(self, name: str) -> None: ...
+
+    def observations(
+        self, kinds: tuple[type, ...] = (), first: int = 0, until: int | None = None
+    ) -> Iterator[Observation]:
+        """What was observed, of some kinds (without any: of all), between two ticks, both included, in order."""
+
+    def crossings(self, first: int = 0, until: int | None = None) -> Iterator[Crossing]:
+        """Crossings between two ticks, both included, in order."""
+
+    def observe(self, observation: Observation) -> None:
+        """Keep what the debugger found out beside what the target saw."""
+
+    def moment(self, tick: int) -> Moment:
+        """A scratch copy at a tick, all its events applied, for whoever asks; the target stays where it is."""
+
+    def save(self, path: Path) -> None:
+        """Copy everything until now into a file of its own."""
+
+
+class Moment(Protocol):
+    """A scratch copy of the guest at an earlier time; it belongs to whoever asked for it."""
+
+    @property
+    def tick(self) -> int:
+        """Instructions retired."""
+
+    @property
+    def thread(self) -> int:
+        """Who has the turn."""
+
+    @property
+    def edited(self) -> bool:
+        """Did the user change something behind the last step?"""
+
+    def step(self) -> None:
+        """Retire one instruction, with the events that belong to it."""
+
+    def registers(self, thread: int) -> dict[str, int]:
+        """All registers of a thread by name."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes."""
+
+    def tag(self, address: int) -> bool:
+        """The tag of a granule."""
+
+
 class Target(Protocol):
     """A stopped or running guest. Only ``interrupt`` may be called from another thread."""
 
@@ -239,6 +318,9 @@ class Target(Protocol):
 
     @property
     def reverse(self) -> Reverse | None: ...
+
+    @property
+    def history(self) -> History | None: ...
 
     def threads(self) -> tuple[Thread, ...]: ...
 

@@ -201,6 +201,15 @@ class Snapshot:
 
     @property
     def ticks(self) -> int: ...
+    def changes(self, base: Snapshot | None) -> bytes:
+        """Addresses of pages that may differ from those of base (None: from zero), as 64-bit numbers."""
+
+    def pages(self, addresses: list[int]) -> bytes:
+        """4128 bytes for each page: its content, then a bit for each granule's tag."""
+
+    def regions(self) -> list[tuple[int, int, int, bool]]: ...
+    def threads(self) -> dict[int, dict[str, int]]:
+        """By thread: everything that is saved and is not zero, by name."""
 
 @final
 class Machine:
@@ -266,6 +275,22 @@ class Machine:
         """How many crossings the ring holds before StopKind.RING_FULL; 1 stops just after every crossing."""
 
     # Whole state.
+    def crossings_packed(self) -> bytes:
+        """The same, drained as bytes: FORMAT.md of sessions, "Crossings"."""
+
+    def put_regions(self, regions: list[tuple[int, int, int, bool]]) -> None:
+        """Replace all mappings; pages stay as they are."""
+
+    def put_thread(self, thread: int, values: dict[str, int]) -> None:
+        """Replace a thread by what Snapshot.threads gave; what is not named is zero."""
+
+    def put_pages(self, addresses: list[int], content: bytes) -> None: ...
+    def follow_touched(self, on: bool) -> None:
+        """Keep the set of pages that are accessed, or stop."""
+
+    def take_touched(self) -> bytes:
+        """Pages that were accessed since the last call, as 64-bit numbers."""
+
     def save(self) -> Snapshot: ...
     def load(self, snapshot: Snapshot) -> None: ...
     def digest(self) -> bytes:

@@ -195,4 +195,55 @@ class Note:
     facts: dict[str, str] = field(default_factory=dict)
 
 
-Observation: TypeAlias = Output | Call | ModuleLoad | Wait | Note
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """A thread could not go on by itself: a fault, or the end. ``kind`` is a stop's word: ``fault``, ``exit``.
+
+    ``detail`` says which: a fault's kind, access and address, an exit's status.
+    """
+
+    tick: int
+    thread: int
+    pc: int
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """Bytes of memory as they were at a tick: what a decoded call pointed at. Empty where nothing could be read."""
+
+    tick: int
+    address: int
+    size: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A sealed-branch transfer that the engine saw, successful or failed.
+
+    ``kind``: pair (BLRS), sentry (a sealed entry into other bounds), failed. ``failed`` names the checks that did
+    not hold: cn-tag cm-tag cn-sealed cm-sealed otype bsp execute executive. ``cn``, ``cm``: register numbers, cm -1
+    if none. ``pc`` is the branch, ``to`` its target; ``target``, ``paired``, ``pcc``: 129 bits before the branch.
+    ``number`` is X14, ``result`` C0, ``arguments`` C0..C5, all 129 bits, as they were at the branch. ``tick`` counts
+    what retired before the branch.
+    """
+
+    tick: int
+    thread: int
+    kind: str
+    failed: tuple[str, ...]
+    cn: int
+    cm: int
+    pc: int
+    to: int
+    target: int
+    paired: int
+    pcc: int
+    number: int
+    result: int
+    arguments: tuple[int, ...]
+
+
+Observation: TypeAlias = Output | Call | ModuleLoad | Wait | Note | Halted | Captured

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeAlias
 
 from sessions.event import Effect, Event
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+PAGE = 4096
+PAGE_BYTES = PAGE + PAGE // 16 // 8
+"""A page as it is exported: its bytes, then a bit for each granule's tag, lowest first."""
+
+
+class Saved(Protocol):
+    """A state that was saved. It shares its pages with the machine, so it costs what changes later."""
+
+    @property
+    def tick(self) -> int:
+        """Instructions retired when it was saved."""
+
+    def state(self) -> Json:
+        """Everything but the pages: registers by name, mappings, who runs."""
+
+    def changes(self, base: Saved | None) -> Sequence[int]:
+        """Addresses of pages that may differ from those of ``base``, ascending; without it, of pages that exist."""
+
+    def pages(self, addresses: Sequence[int]) -> bytes:
+        """PAGE_BYTES for each page; zeros where nothing was ever written."""
 
 
 class Machine(Protocol):
@@ -23,6 +45,25 @@ class Machine(Protocol):
 
     def digest(self) -> bytes:
         """32 bytes over the whole state: registers, memory, tags, ticks."""
+
+
+class TimeMachine(Machine, Protocol):
+    """A machine that can also be put back into a state."""
+
+    def save(self) -> Saved:
+        """The state now."""
+
+    def load(self, saved: Saved) -> None:
+        """Take a state; it stays usable."""
+
+    def restore(self, tick: int, state: Json) -> None:
+        """Take a state as ``Saved.state`` gave it. Pages are put afterwards."""
+
+    def put_pages(self, addresses: Sequence[int], content: bytes) -> None:
+        """Set pages, PAGE_BYTES each."""
+
+    def touched(self) -> Sequence[int]:
+        """Addresses of pages that were read or written since the last save."""
 
 
 def replay(machine: Machine, events: Iterable[Event], until: int | None = None) -> None:

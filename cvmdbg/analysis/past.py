@@ -1,18 +1,16 @@
 """A short look back: scratch copies of the guest at earlier ticks, and where a capability lost its tag.
 
-What went before a fault is not guessed: the guest's recorded events are played into a scratch machine up to a tick, and
-that one is stepped. Nothing of the live guest changes. A target without recorded events has no past.
+What went before a fault is not guessed: the recording is played into a scratch machine up to a tick, and that one is
+stepped. Nothing of the live guest changes. A target without history has no past.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from cvmdbg.frames import C64, DDCBO
-from cvmdbg.target import TargetError
+from cvmdbg.target import History, Moment, TargetError
 from emulator_core.capability import Capability
 from emulator_core.disassembler import Instruction, disassemble
 
@@ -22,39 +20,15 @@ TAG = 1 << 128
 VALUE = (1 << 64) - 1
 
 
-class Moment(Protocol):
-    """A scratch copy of the guest; it belongs to whoever asked for it."""
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Moments of a recorded run."""
 
-    @property
-    def tick(self) -> int:
-        """Instructions retired."""
-
-    @property
-    def thread(self) -> int:
-        """Who has the turn."""
-
-    @property
-    def edited(self) -> bool:
-        """Did the user change something behind the last step?"""
-
-    def step(self) -> None:
-        """Retire one instruction, with the events that belong to it."""
-
-    def registers(self, thread: int) -> dict[str, int]:
-        """All registers of a thread by name."""
-
-    def read(self, address: int, size: int) -> bytes:
-        """Bytes."""
-
-    def tag(self, address: int) -> bool:
-        """The tag of a granule."""
-
-
-class Past(Protocol):
-    """Gives moments of the same run."""
+    history: History
 
     def at(self, tick: int) -> Moment:
         """The guest at a tick; TargetError when that is not kept."""
+        return self.history.moment(tick)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +216,3 @@ def _how(found: Instruction, register: str) -> str:
     if not names or names[0] != register:
         return f"it writes x{register[1:]}, which clears the upper half and the tag of {register}"
     return _REASONS.get(found.mnemonic, "its operands do not allow a tagged result")
-
-
-PastMaker = Callable[[], Past | None]

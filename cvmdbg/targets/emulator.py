@@ -6,114 +6,46 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
 from cvmdbg.guests.guest import Boundary, BoundaryKind, Guest, Outcome
 from cvmdbg.target import (
-    Capabilities,
     Crossing,
+    History,
     Move,
     Reason,
-    Region,
-    Register,
     Reverse,
     Stop,
     StopKind,
-    Stops,
     TargetError,
-    Thread,
     ThreadState,
 )
 from cvmdbg.targets import translate
-from cvmdbg.targets.inferior import Inferior, prot_letters
-from cvmdbg.targets.registers import REGISTERS, read_register
+from cvmdbg.targets.inferior import Inferior
+from cvmdbg.targets.keeping import Keeping
+from cvmdbg.targets.machine import InferiorTarget, Names
+from cvmdbg.targets.player import Where
 from cvmdbg.targets.stdin import Input
 from emulator_core import _core
-from sessions.event import (
-    CapabilityWrite,
-    Effect,
-    Event,
-    MemoryWrite,
-    Observation,
-    RegisterWrite,
-    ThreadSwitch,
-)
+from sessions.coding import crossings_of
+from sessions.event import Effect, Event, Halted, Note, Observation, ThreadSwitch
+from sessions.recorder import Recorder
 
 QUANTUM = 100_000
 """Ticks a thread runs before the next runnable one has its turn."""
 
 NO_BUDGET = (1 << 64) - 1
-RAW = (1 << 128) - 1
-
-T = TypeVar("T")
-
-_BOUNDARIES = {
-    _core.StopKind.SYSCALL: BoundaryKind.SYSCALL,
-    _core.StopKind.HOSTCALL: BoundaryKind.HOSTCALL,
-    _core.StopKind.DEVICE: BoundaryKind.DEVICE,
-    _core.StopKind.UNSUPPORTED: BoundaryKind.UNSUPPORTED,
-    _core.StopKind.HALT: BoundaryKind.UNSUPPORTED,
-}
+PAST_IS_PAST = "the past cannot be edited; diverge makes a scratch copy"
 
 
-class _Memory:
-    """Capabilities and tags in memory."""
+class EmulatorTarget(InferiorTarget):
+    """Runs one guest. Each event goes to ``record`` (if given) and to the recorder before its effects are applied."""
 
-    def __init__(self, target: EmulatorTarget) -> None:
-        self._target = target
-
-    def read(self, address: int) -> int:
-        raw, tag = self._target.peek(lambda machine: machine.read_capability(address))
-        return int(tag) << 128 | raw
-
-    def write(self, address: int, value: int) -> None:
-        self._target.edit(CapabilityWrite(address, value & RAW, bool(value >> 128)))
-
-    def tags(self, address: int, size: int) -> bytes:
-        return self._target.peek(lambda machine: machine.read_tags(address, size))
-
-
-class _Stops:
-    """Breakpoints and watchpoints in the engine."""
-
-    def __init__(self, machine: _core.Machine) -> None:
-        self._machine = machine
-        self.breakpoints: set[int] = set()
-        self.crossings = False
-
-    def add_breakpoint(self, address: int) -> None:
-        if address & 3:
-            raise TargetError(f"{address:#x} is no address of an instruction: it must be a multiple of 4")
-        self._machine.add_breakpoint(address)
-        self.breakpoints.add(address)
-
-    def remove_breakpoint(self, address: int) -> None:
-        self._machine.remove_breakpoint(address)
-        self.breakpoints.discard(address)
-
-    def add_watchpoint(self, address: int, size: int, access: str) -> int:
-        if size <= 0 or access not in translate.WATCH:
-            raise TargetError(f"cannot watch {size} bytes at {address:#x} for {access!r}")
-        return self._machine.add_watchpoint(address, size, translate.WATCH[access])
-
-    def remove_watchpoint(self, number: int) -> None:
-        self._machine.remove_watchpoint(number)
-
-    def catch_crossings(self, on: bool) -> None:
-        self.crossings = on
-        self._machine.set_ring_limit(1 if on else translate.RING)
-
-
-class EmulatorTarget:
-    """Runs one guest. Each event goes to ``record`` (if given) before its effects are applied."""
-
-    def __init__(self, guest: Guest, record: Callable[[Event], None] | None = None) -> None:
+    def __init__(
+        self, guest: Guest, record: Callable[[Event], None] | None = None, recorder: Recorder | None = None
+    ) -> None:
+        super().__init__(Inferior())
         self.guest = guest
-        self.inferior = Inferior()
         self.input = Input()
-        self._memory = _Memory(self)
-        self._breaks = _Stops(self.inferior.machine)
-        self._breaks.catch_crossings(False)
         self._record = record
         self._observed: deque[Observation | Crossing] = deque()
         self._interrupted = threading.Event()
@@ -121,9 +53,12 @@ class EmulatorTarget:
         self._turn_ends = 0
         self._again: Boundary | None = None  # what the guest did not serve yet
         self._fault: Boundary | None = None  # a reported fault: going on from it is the guest's affair
+        self.keeping = None if recorder is None else Keeping(self, guest, recorder, self._cancelled)
         for outcome in guest.start():
             self._commit(outcome)
         self._give_turn()
+        if self.keeping is not None:
+            self.keeping.begin()
         self._stop = self._stopped(())
 
     # ---- looking ------------------------------------------------------------------------------------
@@ -133,78 +68,60 @@ class EmulatorTarget:
         return self.guest.arch
 
     @property
-    def registers(self) -> tuple[Register, ...]:
-        return REGISTERS
-
-    @property
-    def stop(self) -> Stop:
-        return self._stop
-
-    @property
-    def capabilities(self) -> Capabilities | None:
-        return self._memory
-
-    @property
-    def stops(self) -> Stops | None:
-        return self._breaks
+    def names(self) -> Names:
+        return self.guest if self.keeping is None else self.keeping.guest
 
     @property
     def reverse(self) -> Reverse | None:
-        return None
+        return None if self.keeping is None else self.keeping.backward
 
     @property
-    def tick(self) -> int:
-        """Instructions retired over all threads."""
-        return self.inferior.tick
-
-    def threads(self) -> tuple[Thread, ...]:
-        return tuple(
-            replace(t, name=self.guest.thread_name(t.number), ids=dict(self.guest.thread_ids(t.number)))
-            for t in self.inferior.schedule.threads
-        )
-
-    def regions(self) -> tuple[Region, ...]:
-        return tuple(Region(a, size, prot_letters(prot)) for a, size, prot, _ in self.inferior.machine.regions())
-
-    def read_register(self, thread: int, name: str) -> int:
-        """129 bits for a capability register, 128 for a vector, 64 otherwise."""
-        return read_register(self.inferior.machine, thread, name)
-
-    def read(self, address: int, size: int) -> bytes:
-        return self.peek(lambda machine: machine.read(address, size))
-
-    def read_capability(self, address: int) -> int:
-        """The granule at a 16-aligned address, 129 bits (a guest's View)."""
-        return self._memory.read(address)
-
-    def peek(self, look: Callable[[_core.Machine], T]) -> T:
-        """Looks at memory; an unmapped address becomes a TargetError that names it."""
-        try:
-            return look(self.inferior.machine)
-        except _core.Unmapped as error:
-            raise TargetError(f"{error.args[0]:#x} is not mapped") from None
+    def history(self) -> History | None:
+        return self.keeping
 
     def drain(self) -> tuple[Observation | Crossing, ...]:
+        if self._past is not None:
+            return self._past.drain()
         self._collect_crossings()
         drained = tuple(self._observed)
         self._observed.clear()
         return drained
 
+    @property
+    def _past(self) -> Keeping | None:
+        """What is asked while the target does not stand at its live end."""
+        kept = self.keeping
+        return kept if kept is not None and kept.player.where is not Where.LIVE else None
+
+    def _cancelled(self) -> bool:
+        """Was the run asked to stop? Asking takes the wish back."""
+        if not self._interrupted.is_set():
+            return False
+        self._interrupted.clear()
+        return True
+
+    def arrived(self, stop: Stop) -> Stop:
+        """The machine was put elsewhere in its history."""
+        self._stop = stop
+        self._reported = {stop.thread}
+        return stop
+
     # ---- changing -----------------------------------------------------------------------------------
-
-    def write_register(self, thread: int, name: str, value: int) -> None:
-        self.edit(RegisterWrite(thread, name, value))
-
-    def write(self, address: int, content: bytes) -> None:
-        self.edit(MemoryWrite(address, content))
 
     def edit(self, effect: Effect) -> None:
         """A change made by the user: an event like any other. A fault may have been mended, so it is tried again."""
+        past = self._past
+        if past is not None and past.player.where is Where.PAST:
+            raise TargetError(PAST_IS_PAST)
         try:
-            self._commit(Outcome("set", (effect,)))
+            if past is not None:
+                self.inferior.apply((effect,))
+            else:
+                self._commit(Outcome("set", (effect,)))
         except _core.Unmapped as error:
             raise TargetError(f"{error.args[0]:#x} is not mapped") from None
-        self._fault = None
+        if past is None:
+            self._fault = None
         self._stop = replace(self._stop, pc=self._pc(self._stop.thread))
 
     def interrupt(self) -> None:
@@ -213,24 +130,41 @@ class EmulatorTarget:
 
     def close(self) -> None:
         self.interrupt()
+        if self.keeping is not None:
+            self.keeping.close()
 
     # ---- running ------------------------------------------------------------------------------------
 
     def resume(self, move: Move, *, thread: int | None = None, budget: int | None = None) -> Stop:
         """Runs one instruction (STEP) or until something stops it (CONTINUE), at most ``budget`` ticks."""
+        if self._past is not None:
+            self._stop = self._past.resume(move, thread, budget)
+            return self._stop
         if self.inferior.schedule.exit_status is not None:
             raise TargetError("the guest has ended; run starts it again")
         if thread is not None and thread != self.inferior.schedule.current:
             self._switch_to(thread)
         end = self.tick + (1 if move is Move.STEP else NO_BUDGET if budget is None else budget)
         self._stop = self._run(end, StopKind.STEP if move is Move.STEP else StopKind.BUDGET)
+        self._keep()
         return self._stop
+
+    def _keep(self) -> None:
+        """Tells the recorder how far the run has come; a recording that failed is given up with a word."""
+        if self.keeping is None:
+            return
+        said = self.keeping.reached()
+        if said is not None:
+            self._observed.append(Note(self.tick, said))
+            self.keeping.close()
+            self.keeping = None
 
     def _run(self, end: int, at_end: StopKind) -> Stop:
         while True:
-            if self._interrupted.is_set():
-                self._interrupted.clear()
+            if self._cancelled():
                 return self._stopped((Reason(StopKind.INTERRUPT),))
+            if self.keeping is not None and self.tick >= self.keeping.due:
+                self._keep()
             reasons = self._wake_or_turn(end) or self._slice(end)
             if reasons:
                 return self._stopped(reasons)
@@ -257,7 +191,7 @@ class EmulatorTarget:
     def _slice(self, end: int) -> tuple[Reason, ...]:
         """Lets the current thread run up to the next thing that is due."""
         thread = self.inferior.schedule.current
-        due = [end, self._turn_ends]
+        due = [end, self._turn_ends, NO_BUDGET if self.keeping is None else self.keeping.due]
         alarm = self.guest.alarm()
         if alarm is not None:
             due.append(alarm)
@@ -273,7 +207,7 @@ class EmulatorTarget:
 
     def _reasons(self, stop: _core.Stop) -> tuple[Reason, ...]:
         kind = stop.kind
-        if kind in _BOUNDARIES:
+        if kind in translate.BOUNDARIES:
             return self._serve(_boundary(stop))
         if kind == _core.StopKind.FAULT and stop.fault is not None:
             return (self._faulted(stop),)
@@ -288,6 +222,9 @@ class EmulatorTarget:
         assert stop.fault is not None
         fault = translate.fault(stop.fault)
         self._fault = Boundary(BoundaryKind.FAULT, stop.thread, pc=stop.pc, detail=fault.kind)
+        if self.keeping is not None:
+            detail = f"{fault.kind} {fault.access} {fault.address:#x}"
+            self.keeping.halted(Halted(self.tick, stop.thread, stop.pc, "fault", detail))
         return Reason(StopKind.FAULT, fault=fault)
 
     def _stopped(self, reasons: tuple[Reason, ...]) -> Stop:
@@ -312,6 +249,8 @@ class EmulatorTarget:
         self._commit(outcome)
         status = self.inferior.schedule.exit_status
         if status is not None:
+            if self.keeping is not None:
+                self.keeping.halted(Halted(self.tick, boundary.thread, boundary.pc, "exit", str(status)))
             return (Reason(StopKind.EXIT, status=status),)
         return (outcome.stop,) if outcome.stop is not None else ()
 
@@ -321,8 +260,12 @@ class EmulatorTarget:
             event = Event(self.tick, outcome.label, outcome.effects)
             if self._record is not None:
                 self._record(event)
+            if self.keeping is not None:
+                self.keeping.event(event)
             self.inferior.apply(event.effects)
         self._observed.extend(outcome.observations)
+        if self.keeping is not None:
+            self.keeping.happened(outcome)
 
     # ---- the schedule -------------------------------------------------------------------------------
 
@@ -354,13 +297,13 @@ class EmulatorTarget:
 
     # ---- small facts --------------------------------------------------------------------------------
 
-    def _pc(self, thread: int) -> int:
-        return read_register(self.inferior.machine, thread, "pc") if thread >= 0 else 0
-
     def _collect_crossings(self) -> bool:
-        records = self.inferior.machine.crossings()
-        self._observed.extend(translate.crossing(record) for record in records)
-        return bool(records)
+        packed = self.inferior.machine.crossings_packed()
+        if packed:
+            self._observed.extend(crossings_of(packed))
+            if self.keeping is not None:
+                self.keeping.crossed(packed)
+        return bool(packed)
 
 
 class _View:
@@ -376,7 +319,7 @@ class _View:
 
 def _boundary(stop: _core.Stop) -> Boundary:
     return Boundary(
-        _BOUNDARIES[stop.kind],
+        translate.BOUNDARIES[stop.kind],
         stop.thread,
         pc=stop.pc,
         address=stop.address,

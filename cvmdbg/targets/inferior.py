@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from cvmdbg.target import TargetError, Thread, ThreadState
@@ -23,6 +24,7 @@ from sessions.event import (
     ThreadWake,
     Unmap,
 )
+from sessions.machine import Json, Saved
 
 PROT = {"r": 1, "w": 2, "x": 4}
 
@@ -56,6 +58,54 @@ class Schedule:
         later = [n for n in able if n > number]
         return next(iter(later or able), None)
 
+    def plain(self) -> Json:
+        """As JSON."""
+        threads: list[Json] = [[t.number, t.state.value, t.reason] for t in self.threads]
+        return {"current": self.current, "exit": self.exit_status, "threads": threads}
+
+    @staticmethod
+    def of(plain: Json) -> Schedule:
+        """The way back; TargetError when it is something else."""
+        match plain:
+            case {"current": int(current), "exit": int() | None as status, "threads": list(listed)}:
+                return Schedule(current, tuple(_thread(item) for item in listed), status)
+        raise TargetError("the schedule of a checkpoint is not one")
+
+
+def _thread(plain: Json) -> Thread:
+    match plain:
+        case [int(number), str(state), str(reason)] if state in {s.value for s in ThreadState}:
+            return Thread(number, f"thread {number}", ThreadState(state), reason)
+    raise TargetError("a thread in the schedule of a checkpoint is not one")
+
+
+@dataclass(frozen=True, slots=True)
+class SavedState:
+    """A snapshot of the engine with the schedule."""
+
+    snapshot: _core.Snapshot
+    schedule: Schedule
+
+    @property
+    def tick(self) -> int:
+        """Instructions retired."""
+        return self.snapshot.ticks
+
+    def state(self) -> Json:
+        """Mappings, registers and schedule, by name."""
+        regions: list[Json] = [list(region) for region in self.snapshot.regions()]
+        threads: dict[str, Json] = {str(number): dict(values) for number, values in self.snapshot.threads().items()}
+        return {"regions": regions, "threads": threads, "schedule": self.schedule.plain()}
+
+    def changes(self, base: Saved | None) -> Sequence[int]:
+        """Pages whose frames differ."""
+        assert base is None or isinstance(base, SavedState)
+        return array("Q", self.snapshot.changes(None if base is None else base.snapshot))
+
+    def pages(self, addresses: Sequence[int]) -> bytes:
+        """Bytes and tags."""
+        return self.snapshot.pages(list(addresses))
+
 
 class Inferior:
     """The engine's machine with its schedule; changed by effects and by running, by nothing else."""
@@ -86,6 +136,44 @@ class Inferior:
     def digest(self) -> bytes:
         """32 bytes over registers, memory, tags and ticks."""
         return self.machine.digest()
+
+    def save(self) -> SavedState:
+        """The state now, sharing its pages."""
+        return SavedState(self.machine.save(), self.schedule)
+
+    def load(self, saved: Saved) -> None:
+        """Take a state of this or another inferior."""
+        assert isinstance(saved, SavedState)
+        self.machine.load(saved.snapshot)
+        self.schedule = saved.schedule
+
+    def restore(self, tick: int, state: Json) -> None:
+        """Take a state from a file, its pages apart; TargetError when it is not one."""
+        machine = self.machine
+        try:
+            assert isinstance(state, dict)
+            regions, threads = state["regions"], state["threads"]
+            assert isinstance(regions, list) and isinstance(threads, dict)
+            for number in machine.threads():
+                machine.remove_thread(number)
+            machine.put_regions([tuple(region) for region in regions])  # type: ignore[arg-type,misc]
+            for name, values in sorted(threads.items(), key=lambda item: int(item[0])):
+                machine.put_thread(int(name), values)  # type: ignore[arg-type]
+        except (AssertionError, KeyError, TypeError, ValueError, OverflowError):
+            raise TargetError("the state of a checkpoint is not one that this machine can take") from None
+        machine.ticks = tick
+        self.schedule = Schedule.of(state["schedule"])
+
+    def put_pages(self, addresses: Sequence[int], content: bytes) -> None:
+        """Set pages, bytes and tags."""
+        try:
+            self.machine.put_pages(list(addresses), content)
+        except ValueError as error:
+            raise TargetError(str(error)) from None
+
+    def touched(self) -> Sequence[int]:
+        """Pages that were accessed since the last save."""
+        return array("Q", self.machine.take_touched())
 
     def _apply(self, effect: Effect) -> None:
         machine = self.machine

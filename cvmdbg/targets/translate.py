@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cvmdbg.target import Crossing, Fault, WatchHit
+from cvmdbg.guests.guest import BoundaryKind
+from cvmdbg.target import Fault, WatchHit
 from emulator_core import _core
 
 RING = 4096
@@ -31,8 +32,14 @@ _ACCESS = {
     _core.Access.READ_CAP: "read-cap",
     _core.Access.WRITE_CAP: "write-cap",
 }
-_CROSSINGS = ("pair", "sentry", "failed")
-_CHECKS = ("cn-tag", "cm-tag", "cn-sealed", "cm-sealed", "otype", "bsp", "execute", "executive")
+BOUNDARIES = {
+    _core.StopKind.SYSCALL: BoundaryKind.SYSCALL,
+    _core.StopKind.HOSTCALL: BoundaryKind.HOSTCALL,
+    _core.StopKind.DEVICE: BoundaryKind.DEVICE,
+    _core.StopKind.UNSUPPORTED: BoundaryKind.UNSUPPORTED,
+    _core.StopKind.HALT: BoundaryKind.UNSUPPORTED,
+}
+"""Stops that a guest serves."""
 _NAMES = _core.register_names()
 
 
@@ -54,23 +61,3 @@ def fault(record: _core.Fault) -> Fault:
 def watch_hit(stop: _core.Stop) -> WatchHit:
     """The access that a watchpoint saw."""
     return WatchHit(stop.watch, stop.address, stop.size, _ACCESS[stop.access], stop.instruction)
-
-
-def crossing(record: _core.Crossing) -> Crossing:
-    """A record of the crossing ring."""
-    return Crossing(
-        tick=record.tick,
-        thread=record.thread,
-        kind=_CROSSINGS[record.kind],
-        failed=tuple(name for bit, name in enumerate(_CHECKS) if record.failed >> bit & 1),
-        cn=record.cn,
-        cm=-1 if record.cm == 255 else record.cm,
-        pc=record.origin,
-        to=record.to,
-        target=record.target,
-        paired=record.paired,
-        pcc=record.pcc,
-        number=record.number,
-        result=record.result,
-        arguments=record.argument,
-    )

@@ -2,7 +2,10 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/operators.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
 
 #include <atomic>
 #include <memory>
@@ -277,7 +280,70 @@ struct Snapshot {
     explicit Snapshot(struct emu_snapshot *s) : state(s) {}
     Snapshot(const Snapshot &) = delete;
     ~Snapshot() { emu_snapshot_free(state); }
+
+    // Addresses as bytes of 64-bit numbers: array("Q") takes them.
+    nb::bytes changes(const Snapshot *base) const {
+        std::vector<uint64_t> list;
+        {
+            nb::gil_scoped_release released;
+            const struct emu_snapshot *other = base ? base->state : nullptr;
+            list.resize(emu_snapshot_changes(state, other, nullptr, 0));
+            emu_snapshot_changes(state, other, list.data(), list.size());
+        }
+        return nb::bytes(reinterpret_cast<const char *>(list.data()), list.size() * sizeof(uint64_t));
+    }
+    nb::bytes pages(const std::vector<uint64_t> &addresses) const {
+        std::vector<uint8_t> out(addresses.size() * EMU_PAGE_BYTES);
+        {
+            nb::gil_scoped_release released;
+            for (size_t i = 0; i < addresses.size(); i++)
+                emu_snapshot_page(state, addresses[i], out.data() + i * EMU_PAGE_BYTES);
+        }
+        return nb::bytes(reinterpret_cast<const char *>(out.data()), out.size());
+    }
+    nb::list regions() const {
+        std::vector<struct emu_region> list(emu_snapshot_regions(state, nullptr, 0));
+        emu_snapshot_regions(state, list.data(), list.size());
+        nb::list out;
+        for (const struct emu_region &r : list)
+            out.append(nb::make_tuple(r.address, r.size, r.prot, r.device));
+        return out;
+    }
+    // By thread number: what is not zero, by name.
+    nb::dict threads() const {
+        nb::dict out;
+        std::vector<struct emu_named> values(emu_named_count());
+        for (int i = 0; i < emu_snapshot_thread_limit(state); i++) {
+            if (!emu_snapshot_thread(state, i, values.data(), values.size())) continue;
+            nb::dict thread;
+            for (const struct emu_named &v : values)
+                if (v.value.lo || v.value.hi || v.value.tag) thread[v.name] = bits_of(v.value);
+            out[nb::int_(i)] = thread;
+        }
+        return out;
+    }
 };
+
+static void pack_number(std::string &out, uint64_t value, unsigned size) {
+    for (unsigned i = 0; i < size; i++) out.push_back(static_cast<char>(value >> 8 * i));
+}
+
+static void pack_cap(std::string &out, const struct emu_cap &c) {
+    pack_number(out, c.lo, 8);
+    pack_number(out, c.hi, 8);
+    pack_number(out, c.tag, 8);
+}
+
+static void pack_crossing(std::string &out, const struct emu_crossing &c) {
+    pack_number(out, c.tick, 8);
+    pack_number(out, static_cast<uint32_t>(c.thread), 4);
+    for (uint8_t byte : {c.kind, c.cn, c.cm, c.failed}) pack_number(out, byte, 1);
+    pack_number(out, c.from, 8);
+    pack_number(out, c.to, 8);
+    for (const struct emu_cap *cap : {&c.target, &c.paired, &c.pcc, &c.number, &c.result})
+        pack_cap(out, *cap);
+    for (const struct emu_cap &argument : c.argument) pack_cap(out, argument);
+}
 
 // Owns the machine. While one thread is in run(), only interrupt() may be called from another.
 class Machine {
@@ -501,6 +567,54 @@ class Machine {
         return out;
     }
 
+    // The same as bytes, as recordings keep them: FORMAT.md of sessions, "Crossings".
+    nb::bytes crossings_packed() {
+        check_idle();
+        std::string out;
+        std::vector<struct emu_crossing> some(256);
+        while (size_t n = emu_crossings(emu, some.data(), some.size()))
+            for (size_t i = 0; i < n; i++) pack_crossing(out, some[i]);
+        return nb::bytes(out.data(), out.size());
+    }
+
+    void put_regions(const std::vector<std::tuple<uint64_t, uint64_t, unsigned, bool>> &list) {
+        check_idle();
+        std::vector<struct emu_region> regions;
+        for (const auto &[address, size, prot, device] : list)
+            regions.push_back({address, size, prot, device});
+        check_range(emu_put_regions(emu, regions.data(), regions.size()));
+    }
+    void put_thread(int thread, nb::dict values) {
+        check_idle();
+        std::vector<std::string> names;
+        std::vector<struct emu_named> list;
+        names.reserve(values.size());
+        for (auto [name, value] : values) {
+            names.push_back(nb::cast<std::string>(name));
+            list.push_back({names.back().c_str(), cap_of_bits(nb::cast<nb::int_>(value))});
+        }
+        if (emu_put_thread(emu, thread, list.data(), list.size()))
+            throw nb::value_error("a thread's state has a name or a value that this machine does not know");
+    }
+    void put_pages(const std::vector<uint64_t> &addresses, nb::bytes content) {
+        check_idle();
+        if (content.size() != addresses.size() * EMU_PAGE_BYTES)
+            throw nb::value_error("a page is 4096 bytes and 256 bits of tags");
+        const auto *bytes = reinterpret_cast<const uint8_t *>(content.c_str());
+        if (emu_put_pages(emu, addresses.data(), bytes, addresses.size()))
+            throw nb::value_error("a page lies at a multiple of 4096 below 2^48");
+    }
+    void follow_touched(bool on) {
+        check_idle();
+        emu_follow_touched(emu, on);
+    }
+    nb::bytes take_touched() {
+        check_idle();
+        std::vector<uint64_t> list(emu_take_touched(emu, nullptr, 0));
+        emu_take_touched(emu, list.data(), list.size());
+        return nb::bytes(reinterpret_cast<const char *>(list.data()), list.size() * sizeof(uint64_t));
+    }
+
     std::unique_ptr<Snapshot> save() {
         check_idle();
         return std::make_unique<Snapshot>(emu_save(emu));
@@ -628,9 +742,12 @@ static void bind_stops(nb::module_ &m) {
             for (const struct emu_cap &argument : c.argument) out.append(bits_of(argument));
             return nb::tuple(out);
         });
-    nb::class_<Snapshot>(m, "Snapshot", nb::is_final()).def_prop_ro("ticks", [](const Snapshot &s) {
-        return emu_snapshot_ticks(s.state);
-    });
+    nb::class_<Snapshot>(m, "Snapshot", nb::is_final())
+        .def_prop_ro("ticks", [](const Snapshot &s) { return emu_snapshot_ticks(s.state); })
+        .def("changes", &Snapshot::changes, "base"_a.none())
+        .def("pages", &Snapshot::pages, "addresses"_a)
+        .def("regions", &Snapshot::regions)
+        .def("threads", &Snapshot::threads);
 }
 
 static void bind_unmapped(nb::module_ &m) {
@@ -679,6 +796,12 @@ static void bind_machine_class(nb::module_ &m) {
         .def("add_watchpoint", &Machine::add_watchpoint, "address"_a, "size"_a, "access"_a)
         .def("remove_watchpoint", &Machine::remove_watchpoint, "watch"_a)
         .def("crossings", &Machine::crossings)
+        .def("crossings_packed", &Machine::crossings_packed)
+        .def("put_regions", &Machine::put_regions, "regions"_a)
+        .def("put_thread", &Machine::put_thread, "thread"_a, "values"_a)
+        .def("put_pages", &Machine::put_pages, "addresses"_a, "content"_a)
+        .def("follow_touched", &Machine::follow_touched, "on"_a)
+        .def("take_touched", &Machine::take_touched)
         .def("set_ring_limit", &Machine::set_ring_limit, "crossings"_a)
         .def("save", &Machine::save)
         .def("load", &Machine::load, "snapshot"_a)

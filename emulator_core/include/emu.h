@@ -210,6 +210,33 @@ void emu_snapshot_free(struct emu_snapshot *);
 void emu_digest(struct emu *, uint8_t out[32]);
 uint64_t emu_snapshot_ticks(const struct emu_snapshot *);
 
+/* Snapshots as values that leave the program. None of these touches a machine, so they may run beside it. */
+enum { EMU_PAGE_BYTES = EMU_PAGE + EMU_PAGE / EMU_GRANULE / 8 }; /* the bytes, then a bit for each tag */
+/* Pages that may differ from those of base (NULL: from zero), ascending; how many there are. */
+size_t emu_snapshot_changes(const struct emu_snapshot *, const struct emu_snapshot *base, uint64_t *out,
+                            size_t capacity);
+void emu_snapshot_page(const struct emu_snapshot *, uint64_t address, uint8_t out[EMU_PAGE_BYTES]);
+size_t emu_snapshot_regions(const struct emu_snapshot *, struct emu_region *out, size_t capacity);
+/* A thread's saved state by name, all of it; false where there is no thread. */
+struct emu_named {
+    const char *name;
+    struct emu_cap value; /* numbers in lo, vectors in lo and hi */
+};
+int emu_snapshot_thread_limit(const struct emu_snapshot *);
+bool emu_snapshot_thread(const struct emu_snapshot *, int thread, struct emu_named *out, size_t capacity);
+size_t emu_named_count(void); /* how many a thread has */
+
+/* The way back. Mappings change what is where, and no page; -1: a bad range, an unknown name. What is not
+ * named is zero. */
+int emu_put_regions(struct emu *, const struct emu_region *, size_t count);
+int emu_put_thread(struct emu *, int thread, const struct emu_named *, size_t count);
+int emu_put_pages(struct emu *, const uint64_t *addresses, const uint8_t *in, size_t count);
+
+/* Pages that were accessed since the last call; how many. With capacity 0 nothing is taken. on begins to
+ * follow them, and costs nothing per access. */
+void emu_follow_touched(struct emu *, bool on);
+size_t emu_take_touched(struct emu *, uint64_t *out, size_t capacity);
+
 #ifdef __cplusplus
 }
 #endif

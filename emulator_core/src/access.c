@@ -5,6 +5,7 @@
 #include "slots.h"
 #include "stage1.h"
 #include "stop.h"
+#include "touched.h"
 
 #include <string.h>
 
@@ -206,6 +207,7 @@ static bool part_find(struct cpu *cpu, uint64_t va, unsigned size, enum emu_acce
     struct translation t;
     if (!translate(cpu, va, size, access, &t)) return false;
     struct frame *f = t.device ? NULL : frame_for(cpu, va, t.pa, is_write(access));
+    touch(&cpu->emu->touched, va);
     if (f) tlb_fill(cpu, va, &t, f);
     *out = (struct part){f, t.pa, in_page(va), size, t.tags};
     return true;

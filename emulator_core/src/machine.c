@@ -28,6 +28,7 @@ void emu_free(struct emu *emu) {
     free(emu->breakpoints);
     free(emu->watchpoints);
     free(emu->ring.entry);
+    free(emu->touched.page);
     free(emu);
 }
 

@@ -63,7 +63,7 @@ static struct node *node_own(struct node **place, unsigned level) {
     if (n) {
         memcpy(own->child, n->child, sizeof n->child);
         for (unsigned i = 0; i < NODE_SIZE; i++) child_share(n->child[i], level);
-        n->refs--;
+        node_release(n, level);
     }
     return *place = own;
 }
@@ -94,8 +94,9 @@ struct frame *frame_own(struct node **root, uint64_t pa) {
     if (f && f->refs == 1) return f;
     struct frame *own = allocate(sizeof *own);
     if (f) {
-        memcpy(own, f, sizeof *own);
-        f->refs--;
+        memcpy(own->data, f->data, sizeof own->data);
+        memcpy(own->tags, f->tags, sizeof own->tags);
+        frame_release(f);
     }
     own->refs = 1;
     return *slot = own;

@@ -1,17 +1,9 @@
 /* Whole state: saving shares the memory tree, loading swaps it back, the digest reads all of it. */
-#include "memory.h"
+#include "snapshot.h"
 #include "slots.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct emu_snapshot {
-    struct node *memory;
-    struct regions regions;
-    uint64_t ticks;
-    struct thread_state *threads; /* by id; not present where none is */
-    int thread_count;
-};
 
 /* ---- save and load ------------------------------------------------------------------------------------- */
 

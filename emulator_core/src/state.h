@@ -21,11 +21,12 @@ struct slot;
 enum { PAGE_BITS = 12, GRANULES = EMU_PAGE / EMU_GRANULE };
 #define PAGE_MASK (~(uint64_t)(EMU_PAGE - 1))
 
-/* A page of physical memory. Shared when refs > 1, and then never written. */
+/* A page of physical memory. Shared when refs > 1, and then never written. Snapshots may be let go, or loaded
+ * into another machine, in other threads: so references are atomic. */
 struct frame {
     uint8_t data[EMU_PAGE];
     uint8_t tags[GRANULES]; /* 0 or 1 */
-    uint32_t refs;
+    _Atomic uint32_t refs;
 };
 
 /* Physical memory is a tree over bits 47..12 of the address, four levels of 9 bits; a missing child reads as
@@ -38,7 +39,7 @@ struct frame {
  * reference. */
 enum { NODE_BITS = 9, NODE_SIZE = 1 << NODE_BITS, NODE_LEVELS = 4, PHYSICAL_BITS = 48 };
 struct node {
-    uint32_t refs;
+    _Atomic uint32_t refs;
     void *child[NODE_SIZE];
 };
 
@@ -188,6 +189,14 @@ struct ring {
     size_t count, limit;        /* at limit the run stops until the ring is drained */
 };
 
+/* Pages that were accessed since the set was last taken: open addressing over page addresses, 0 where free
+ * (page 0 is kept as 1). It is filled where the TLBs are, so it costs nothing per access. */
+struct touched {
+    uint64_t *page;
+    size_t count, capacity; /* capacity is a power of two, or 0 while nobody asks */
+    uint64_t last;
+};
+
 enum { MAX_THREADS = 4096, CODE_BUCKETS = 1024 };
 
 struct emu {
@@ -209,6 +218,7 @@ struct emu {
     struct code_page *code[CODE_BUCKETS]; /* by physical page */
     size_t code_count;
     struct ring ring;
+    struct touched touched;
     _Atomic bool interrupt;
     _Atomic(struct cpu *) running;
 };

@@ -17,8 +17,8 @@ def opened() -> Iterator[Open]:
     """Opens guests by name, runs commands on them, and lets them go at the end."""
     sessions: list[Session] = []
 
-    def make(name: str, *lines: str, args: tuple[str, ...] | None = None) -> Session:
-        session = emulated(f"demo:{name}")
+    def make(name: str, *lines: str, args: tuple[str, ...] | None = None, recording: bool = True) -> Session:
+        session = emulated(f"demo:{name}", recording=recording)
         sessions.append(session)
         session.connect(args)
         for line in lines:

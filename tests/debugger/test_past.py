@@ -1,13 +1,8 @@
-"""Looking back: scratch copies are the same run, and long runs say that they are not kept."""
+"""Looking back: scratch copies are the same run."""
 
 from __future__ import annotations
 
-import pytest
-
 from cvmdbg.analysis.past import find_loss, last_instruction, steps_before
-from cvmdbg.target import TargetError
-from cvmdbg.targets import past as keeping
-from sessions.event import Event, MemoryWrite
 from tests.debugger.conftest import Open
 
 
@@ -56,15 +51,3 @@ def test_a_tag_that_was_never_there_is_not_invented(opened: Open) -> None:
     assert debugger.past is not None
     now = {r.name: debugger.target.read_register(0, r.name) for r in debugger.target.registers}
     assert find_loss(debugger.past, 0, 100, "c28", now) is None
-
-
-def test_long_runs_are_not_kept() -> None:
-    log = keeping.EventLog()
-    with pytest.raises(TargetError, match="too long"):
-        log.at(keeping.MAX_TICKS + 1)
-    chunk = bytes(1 << 20)
-    for tick in range(300):
-        log.record(Event(tick, "write", (MemoryWrite(0, chunk),)))
-    assert log.events is None
-    with pytest.raises(TargetError, match="too long"):
-        log.at(1)

@@ -1,0 +1,387 @@
+"""Writing a recording: whoever runs the guest appends to lists; a thread of the recorder's own does all the rest.
+
+    run ──append──▶ lists ──every quarter second──▶ chunks ──one transaction──▶ file      (the recorder's thread)
+
+What was appended is in the file at most a second later. A file that cannot be written stops the recording, with a
+sentence in ``failure``; the run goes on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import sqlite3
+import threading
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from sessions.checkpoint import PageSum, changed_pages, pack_pages, pack_state
+from sessions.coding import (
+    CROSSING_SIZE,
+    kinds_of,
+    pack_crossings,
+    pack_events,
+    pack_observations,
+)
+from sessions.event import Event, Observation
+from sessions.log import Chunk, Log
+from sessions.machine import Json, Saved
+from sessions.mark import Mark
+from sessions.reader import Recording
+from sessions.schema import SCHEMA
+
+PERIOD = 0.25
+"""Seconds between two looks at what was appended; each is one transaction."""
+CHUNK = 4096
+BACKLOG = 200_000
+"""Events that may wait to be written; more make the run wait."""
+DUTY = 4
+"""The recorder's thread rests so many times as long as a checkpoint took it."""
+MAX_BYTES = 8 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a file may grow to, in bytes; the recording ends there."""
+
+    size: int = MAX_BYTES
+
+
+class Recorder:
+    """Writes one file. Everything but ``close`` returns at once."""
+
+    def __init__(self, path: Path, facts: Mapping[str, str], limits: Limits | None = None) -> None:
+        self.path = path
+        self.log = Log(self._content)
+        self.failure: str | None = None
+        self._limits = limits or Limits()
+        self._observations: list[Observation] = []
+        self._crossings: list[bytes] = []
+        self._jobs: list[Callable[[], None]] = []
+        self._contents: dict[bytes, bytes] = {}  # not in the file yet
+        self._reached = 0
+        self._committed = -1
+        self._counts = {"observations": 0, "crossings": 0}
+        self._pages = PageSum()
+        self._base: Saved | None = None
+        self._checkpoints = 0
+        self._resting = 0.0
+        self._closing = False
+        self._wake = threading.Event()
+        self._commit_lock = threading.Lock()
+        self._reading: sqlite3.Connection | None = None
+        self._lock = _locked(path)
+        create(path, facts)
+        self._file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._file.execute("PRAGMA journal_mode=WAL")
+        self._file.execute("PRAGMA synchronous=NORMAL")
+        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+        self._thread.start()
+
+    # ---- appending (the thread that runs the guest) ----------------------------------------------------------------
+
+    def event(self, event: Event) -> None:
+        """Take an event before its effects are applied."""
+        if self.failure is None:
+            self.log.append(event)
+            if self.log.waiting > BACKLOG:
+                self._catch_up()
+
+    def observe(self, observation: Observation) -> None:
+        """Take what was seen."""
+        if self.failure is None:
+            self._observations.append(observation)
+
+    def crossings(self, records: bytes) -> None:
+        """Take crossings as the engine packs them."""
+        if self.failure is None:
+            self._crossings.append(records)
+
+    def reached(self, tick: int) -> None:
+        """The run has come to this tick, and all events until then have been given."""
+        if self.failure is None:
+            self._reached = tick
+
+    def guest(self, facts: Json) -> None:
+        """What the guest says of itself from the next event on."""
+        mark = Mark(self.log.count, self._reached)
+        self._jobs.append(lambda: self._put_guest(mark, facts))
+
+    def file(self, path: str, content: bytes) -> None:
+        """A file of the guest's own root that somebody read for its symbols."""
+        self._jobs.append(lambda: self._put_file(path, content))
+
+    def content(self, content: bytes) -> str:
+        """Keep bytes once, by their SHA-256, which is returned in hex."""
+        self._jobs.append(lambda: _none(self._store(content)))
+        return hashlib.sha256(content).hexdigest()
+
+    def mark(self, name: str, mark: Mark, note: str) -> None:
+        """Name a moment; a name that exists moves."""
+        row = (name, mark.event, mark.tick, note)
+        self._jobs.append(lambda: _none(self._file.execute("INSERT OR REPLACE INTO mark VALUES (?,?,?,?)", row)))
+
+    def unmark(self, name: str) -> None:
+        """Forget a mark."""
+        self._jobs.append(lambda: _none(self._file.execute("DELETE FROM mark WHERE name=?", (name,))))
+
+    @property
+    def wants_checkpoint(self) -> bool:
+        """Has the thread rested enough from the last one?"""
+        return self.failure is None and time.monotonic() >= self._resting
+
+    def checkpoint(self, mark: Mark, saved: Saved, touched: Sequence[int]) -> int:
+        """Write a saved state: the pages that changed since the last one that was written. Its number."""
+        number = self._checkpoints
+        self._checkpoints += 1
+        self._resting = float("inf")
+        self._jobs.append(lambda: self._put_checkpoint(number, mark, saved, touched))
+        self._wake.set()
+        return number
+
+    def read(self) -> Recording:
+        """The file as it is now; the reader closes it."""
+        self.flush()
+        return Recording(self.path, own=True)
+
+    def copy(self, path: Path) -> None:
+        """Everything until now as one file elsewhere."""
+        self.flush()
+        source = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
+        copy = sqlite3.connect(path)
+        try:
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+            copy.execute("INSERT OR REPLACE INTO fact VALUES ('closed', 'yes')")
+            copy.commit()
+        except sqlite3.Error as error:
+            raise OSError(f"{path.name} cannot be written: {_sentence(error)}") from None
+        finally:
+            copy.close()
+            source.close()
+
+    def flush(self) -> None:
+        """Wait until everything is in the file."""
+        done = threading.Event()
+        self._jobs.append(done.set)
+        while not done.is_set() and self._thread.is_alive():
+            self._wake.set()
+            done.wait(0.05)
+
+    def close(self, tick: int | None = None) -> None:
+        """Write the rest and make it one file."""
+        if tick is not None:
+            self.reached(tick)
+        self._closing = True
+        self._wake.set()
+        self._thread.join()
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
+        _lock_of(self.path).unlink(missing_ok=True)
+        self._lock.close()
+
+    def _catch_up(self) -> None:
+        while self.log.waiting > BACKLOG // 2 and self.failure is None and self._thread.is_alive():
+            self._wake.set()
+            time.sleep(0.005)
+
+    def _content(self, key: bytes) -> bytes:
+        """A long content, for the log that reads its own chunks again."""
+        with self._commit_lock:
+            found = self._contents.get(key)
+        if found is not None:
+            return found
+        if self._reading is None:
+            self._reading = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, check_same_thread=False)
+        row = self._reading.execute("SELECT packed FROM content WHERE hash=?", (key,)).fetchone()
+        return zlib.decompress(row[0]) if row is not None else b""
+
+    # ---- the recorder's own thread ---------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        try:
+            while not self._closing:
+                self._wake.wait(PERIOD)
+                self._wake.clear()
+                self._commit()
+            self._commit()
+            self._finish()
+        except Exception as error:  # whatever it is, the run goes on and the user is told
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Nothing more can be written: what was committed stays."""
+        self.failure = f"the recording stopped: {_sentence(error)}"
+        try:
+            self._file.close()
+        except sqlite3.Error:
+            return  # the file is beyond help, and the sentence has been said
+
+    def _commit(self) -> None:
+        """Everything that was appended until now becomes one transaction."""
+        reached = self._reached
+        events = self.log.take(CHUNK)
+        observations, self._observations = self._observations, []
+        crossings, self._crossings = self._crossings, []
+        jobs, self._jobs = self._jobs, []
+        if not (events or observations or crossings or jobs or reached > self._committed):
+            return
+        self._file.execute("BEGIN")
+        try:
+            self._put_events(events)
+            self._put_observations(observations)
+            self._put_crossings(b"".join(crossings))
+            for job in jobs:
+                job()
+            self._put_end(max(reached, events[-1][-1].tick if events else 0))
+            self._file.execute("COMMIT")
+        except BaseException:
+            self._undo()
+            raise
+        self.log.written()
+        with self._commit_lock:
+            self._contents.clear()
+        self._check_size()
+
+    def _undo(self) -> None:
+        if self._file.in_transaction:
+            self._file.execute("ROLLBACK")
+
+    def _check_size(self) -> None:
+        pages = self._file.execute("PRAGMA page_count").fetchone()[0]
+        if pages * 4096 > self._limits.size:
+            raise OSError(f"it has grown to its limit of {self._limits.size >> 20} MiB")
+
+    def _put_events(self, batches: Sequence[Sequence[Event]]) -> None:
+        for events in batches:
+            packed = pack_events(events, self._store)
+            chunk = self.log.packed(events, packed)
+            kinds = kinds_of(effect for event in events for effect in event.effects)
+            self._file.execute("INSERT INTO events VALUES (?,?,?,?,?,?)", _row(chunk, kinds))
+
+    def _put_observations(self, items: Sequence[Observation]) -> None:
+        for at in range(0, len(items), CHUNK):
+            some = items[at : at + CHUNK]
+            packed = pack_observations(some, self._store)
+            chunk = Chunk(self._counts["observations"], len(some), some[0].tick, some[-1].tick, packed)
+            self._file.execute("INSERT INTO observations VALUES (?,?,?,?,?,?)", _row(chunk, kinds_of(some)))
+            self._counts["observations"] += len(some)
+
+    def _put_crossings(self, records: bytes) -> None:
+        for at in range(0, len(records), CHUNK * CROSSING_SIZE):
+            some = records[at : at + CHUNK * CROSSING_SIZE]
+            count = len(some) // CROSSING_SIZE
+            ticks = [int.from_bytes(some[i : i + 8], "little") for i in (0, len(some) - CROSSING_SIZE)]
+            row = (self._counts["crossings"], count, *ticks, pack_crossings(some))
+            self._file.execute("INSERT INTO crossings VALUES (?,?,?,?,?)", row)
+            self._counts["crossings"] += count
+
+    def _put_guest(self, mark: Mark, facts: Json) -> None:
+        row = (mark.event, mark.tick, pack_state(facts))
+        self._file.execute("INSERT OR REPLACE INTO guest VALUES (?,?,?)", row)
+
+    def _put_file(self, path: str, content: bytes) -> None:
+        self._file.execute("INSERT OR REPLACE INTO file VALUES (?,?)", (path, self._store(content)))
+
+    def _put_end(self, tick: int) -> None:
+        self._committed = tick
+        rows = [("end_tick", str(tick)), ("end_event", str(self.log.packed_count))]
+        self._file.executemany("INSERT OR REPLACE INTO fact VALUES (?,?)", rows)
+
+    def _put_checkpoint(self, number: int, mark: Mark, saved: Saved, touched: Sequence[int]) -> None:
+        began = time.monotonic()
+        state = saved.state()
+        for address, content in changed_pages(saved, self._base):
+            if self._pages.change(address, content):
+                row = (address, number, zlib.compress(content, 1))
+                self._file.execute("INSERT INTO page VALUES (?,?,?)", row)
+        digest = self._pages.digest(mark.tick, state)
+        row2 = (number, mark.event, mark.tick, pack_state(state), digest, pack_pages(touched))
+        self._file.execute("INSERT INTO checkpoint VALUES (?,?,?,?,?,?)", row2)
+        self._base = saved
+        now = time.monotonic()
+        self._resting = now + DUTY * (now - began)
+
+    def _store(self, content: bytes) -> bytes:
+        """Keep a long content once."""
+        key = hashlib.sha256(content).digest()
+        if self._file.execute("SELECT 1 FROM content WHERE hash=?", (key,)).fetchone() is None:
+            with self._commit_lock:
+                self._contents[key] = content
+            self._file.execute("INSERT INTO content VALUES (?,?,?)", (key, len(content), zlib.compress(content, 6)))
+        return key
+
+    def _finish(self) -> None:
+        """One file: the write-ahead log goes back into it."""
+        self._file.execute("INSERT OR REPLACE INTO fact VALUES ('closed', 'yes')")
+        self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
+        self._file.execute("PRAGMA journal_mode=DELETE")
+        self._file.close()
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(path.name + "-lock")
+
+
+def _locked(path: Path) -> BinaryIO:
+    """Held while a file is written, so that others leave it alone."""
+    file = _lock_of(path).open("wb")
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return file
+
+
+def is_written(path: Path) -> bool:
+    """Does a living program write this recording?"""
+    lock = _lock_of(path)
+    if not lock.exists():
+        return False
+    with lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def remove(path: Path) -> None:
+    """Remove a recording with what stands beside it."""
+    for part in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"), _lock_of(path)):
+        part.unlink(missing_ok=True)
+
+
+def create(path: Path, facts: Mapping[str, str]) -> None:
+    """Make an empty recording; it appears under its name when it is whole."""
+    making = path.with_name(path.name + ".new")
+    making.unlink(missing_ok=True)
+    file = sqlite3.connect(making)
+    try:
+        file.execute("PRAGMA journal_mode=OFF")
+        file.executescript(SCHEMA.read_text(encoding="ascii"))
+        rows = {"kind": "emulated", "closed": "no", "end_tick": "0", "end_event": "0"} | dict(facts)
+        file.executemany("INSERT INTO fact VALUES (?,?)", list(rows.items()))
+        file.commit()
+    finally:
+        file.close()
+    making.replace(path)
+
+
+def _row(chunk: Chunk, kinds: int) -> tuple[object, ...]:
+    return (chunk.first, chunk.count, chunk.first_tick, chunk.last_tick, kinds, chunk.packed)
+
+
+def _none(_: object) -> None:
+    """Jobs return nothing."""
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+        return "the disk is full"
+    return str(error) or type(error).__name__

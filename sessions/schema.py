@@ -1,0 +1,10 @@
+"""The tables of a recording: schema.sql is the specification."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SCHEMA = Path(__file__).with_name("schema.sql")
+APPLICATION = 1668705650
+"""``cvmr``: what SQLite keeps at byte 68 of the file."""
+VERSION = 1

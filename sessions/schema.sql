@@ -1,0 +1,28 @@
+-- A recording, format 1. FORMAT.md says what each column holds.
+PRAGMA application_id = 1668705650;
+PRAGMA user_version = 1;
+CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE content (hash BLOB PRIMARY KEY, size INTEGER NOT NULL, packed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE file (path TEXT PRIMARY KEY, hash BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE events (
+    first INTEGER PRIMARY KEY, count INTEGER NOT NULL,
+    first_tick INTEGER NOT NULL, last_tick INTEGER NOT NULL, kinds INTEGER NOT NULL, packed BLOB NOT NULL
+);
+CREATE TABLE observations (
+    first INTEGER PRIMARY KEY, count INTEGER NOT NULL,
+    first_tick INTEGER NOT NULL, last_tick INTEGER NOT NULL, kinds INTEGER NOT NULL, packed BLOB NOT NULL
+);
+CREATE TABLE crossings (
+    first INTEGER PRIMARY KEY, count INTEGER NOT NULL,
+    first_tick INTEGER NOT NULL, last_tick INTEGER NOT NULL, packed BLOB NOT NULL
+);
+CREATE TABLE guest (event INTEGER PRIMARY KEY, tick INTEGER NOT NULL, packed BLOB NOT NULL);
+CREATE TABLE checkpoint (
+    number INTEGER PRIMARY KEY, event INTEGER NOT NULL, tick INTEGER NOT NULL,
+    state BLOB NOT NULL, digest BLOB NOT NULL, touched BLOB NOT NULL
+);
+CREATE TABLE page (
+    address INTEGER NOT NULL, checkpoint INTEGER NOT NULL, packed BLOB NOT NULL,
+    PRIMARY KEY (address, checkpoint)
+) WITHOUT ROWID;
+CREATE TABLE mark (name TEXT PRIMARY KEY, event INTEGER NOT NULL, tick INTEGER NOT NULL, note TEXT NOT NULL) WITHOUT ROWID;

@@ -1,0 +1,105 @@
+"""Events and observations come back from their chunks as they were; chunks from elsewhere are refused in a sentence."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sessions.coding import (
+    CROSSING_SIZE,
+    EFFECTS,
+    OBSERVATIONS,
+    crossings_of,
+    pack_crossings,
+    pack_events,
+    pack_observations,
+    unpack_crossings,
+    unpack_events,
+    unpack_observations,
+)
+from sessions.columns import Column, Malformed
+from sessions.event import Event
+
+SIGNED = st.integers(-(1 << 63), (1 << 63) - 1)
+UNSIGNED = st.integers(0, (1 << 64) - 1)
+TEXT = st.text(max_size=20)
+VALUES: dict[Column, st.SearchStrategy[Any]] = {
+    Column.UNSIGNED: UNSIGNED,
+    Column.SIGNED: SIGNED,
+    Column.BOOL: st.booleans(),
+    Column.WIDE: st.integers(0, (1 << 129) - 1),
+    Column.TEXT: TEXT,
+    Column.MAYBE: st.none() | TEXT,
+    Column.TEXTS: st.lists(TEXT, max_size=4).map(tuple),
+    Column.PAIRS: st.dictionaries(TEXT, TEXT, max_size=3),
+    Column.BLOB: st.binary(max_size=40) | st.binary(min_size=1025, max_size=1100),
+}
+
+
+def items(shapes: Any) -> st.SearchStrategy[Any]:
+    kinds = [
+        st.builds(kind, **{name: VALUES[column] for name, column in fields}) for kind, (_, fields) in shapes.items()
+    ]
+    return st.one_of(kinds)
+
+
+class Store:
+    """Long contents by a key of 32 bytes."""
+
+    def __init__(self) -> None:
+        self.kept: dict[bytes, bytes] = {}
+
+    def put(self, content: bytes) -> bytes:
+        key = len(self.kept).to_bytes(32, "little")
+        self.kept[key] = content
+        return key
+
+
+@given(st.lists(st.builds(Event, UNSIGNED, TEXT, st.lists(items(EFFECTS), max_size=5).map(tuple)), max_size=20))
+def test_events_come_back(events: list[Event]) -> None:
+    store = Store()
+    assert unpack_events(pack_events(events, store.put), store.kept.__getitem__) == events
+
+
+@given(st.lists(items(OBSERVATIONS), max_size=30))
+def test_observations_come_back(found: list[Any]) -> None:
+    store = Store()
+    assert unpack_observations(pack_observations(found, store.put), store.kept.__getitem__) == found
+
+
+def test_crossings_come_back_as_the_engine_packs_them() -> None:
+    dice = random.Random(1)
+    records = b""
+    for _ in range(5):
+        record = bytearray(dice.randbytes(CROSSING_SIZE))
+        record[12] = dice.randrange(3)  # its kind
+        records += bytes(record)
+    assert unpack_crossings(pack_crossings(records)) == crossings_of(records)
+
+
+def test_damaged_chunks_are_refused() -> None:
+    store, dice = Store(), random.Random(2)
+    kinds = [kind for kind in EFFECTS if kind.__name__ in ("RegisterWrite", "MemoryWrite", "Map")]
+    effects = (kinds[0](1, "x0", 5), kinds[1](16, b"abc"), kinds[2](4096, 4096, "rw"))
+    packed = pack_events([Event(tick, "label", effects) for tick in range(50)], store.put)
+    refused = 0
+    for _ in range(2000):
+        bad = bytearray(packed)
+        for _ in range(dice.randrange(1, 4)):
+            bad[dice.randrange(len(bad))] ^= 1 << dice.randrange(8)
+        try:
+            unpack_events(bytes(bad[: dice.choice([len(bad), dice.randrange(len(bad))])]), lambda key: b"")
+        except Malformed:
+            refused += 1
+    assert refused > 1900
+
+
+def test_a_chunk_that_inflates_without_end_is_refused() -> None:
+    import zlib
+
+    with pytest.raises(Malformed, match="longer than"):
+        unpack_events(zlib.compress(bytes(200 << 20), 9), lambda key: b"")
