@@ -103,13 +103,30 @@
 #define TLB_SLOT(tlb, a)                                                                                     \
     ((const struct tlb_entry *)((const char *)cpu->tlb +                                                     \
                                 ((a) >> (PAGE_BITS - TLB_ENTRY_BITS) & ((TLB_SIZE - 1) << TLB_ENTRY_BITS))))
+#define LAST_PAGE(a, size) (((a) + (size) - 1) & PAGE_MASK)
+
+/* Where the page is watched: does the access stay clear of what is? Reading the tag anew and one difference
+ * for two comparisons leave so few host registers live that no op has to save one. */
+static inline bool is_clear(const uint64_t *tag, const struct watch_span *w, uint64_t a, uint64_t size) {
+    __asm__ volatile("" : : : "memory");
+    if (*tag != (LAST_PAGE(a, size) | TLB_WATCHED)) return false;
+    uint64_t ahead = w->start - a;
+    __asm__("" : "+r"(ahead));
+    return ahead >= size && 0 - ahead >= w->size;
+}
+#define WATCH_DISTANCE (offsetof(struct cpu, watch_ddc) - offsetof(struct cpu, tlb_ddc))
+_Static_assert(WATCH_DISTANCE == offsetof(struct cpu, watch_va) - offsetof(struct cpu, tlb_va),
+               "the same for both");
+#define WATCH_OF(e) ((const struct tlb_watch *)((const char *)(e) + WATCH_DISTANCE))
+#define ENTRY_ALLOWS(a, size, tag)                                                                           \
+    if (UNLIKELY(e_->tag != LAST_PAGE(a, size)) && !is_clear(&e_->tag, &WATCH_OF(e_)->tag, a, size)) MISS
 #define ENTRY_DDC(a, size, tag, top)                                                                         \
     const struct tlb_entry *e_ = TLB_SLOT(tlb_ddc, a);                                                       \
-    if (UNLIKELY(e_->tag != ((a + (size) - 1) & PAGE_MASK))) MISS
+    ENTRY_ALLOWS(a, size, tag)
 #define ENTRY_VA(r, a, size, tag, top)                                                                       \
     const struct tlb_entry *e_ = TLB_SLOT(tlb_va, a);                                                        \
     if (UNLIKELY(!IS_CAP(r) || a < cpu->base[r] || a + (size) > cpu->top[r])) MISS;                          \
-    if (UNLIKELY(e_->tag != ((a + (size) - 1) & PAGE_MASK))) MISS
+    ENTRY_ALLOWS(a, size, tag)
 #define ENTRY_CAP(a, size, tag, top) ENTRY_VA(RN, a, size, tag, top)
 #define ENTRY_PC(a, size, tag, top)  ENTRY_VA(R_PCC, a, size, tag, top)
 #define ENTRY_DDCSP(a, size, tag, top)                                                                       \

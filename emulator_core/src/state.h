@@ -97,14 +97,24 @@ struct thread_state {
 
 /* One page of a TLB. Tags are the page's address, or INVALID; host and tags are biased by it:
  * byte = host + address, tag = tags + (address >> 4).
- * rtag is invalid for watched pages; wtag also for shared frames, pages with decoded code, and read-only
- * pages. */
+ * rtag has the bit WATCHED where reads are watched, wtag where writes or tags are. wtag is invalid for shared
+ * frames, pages with decoded code, and read-only pages. */
 struct tlb_entry {
     uint64_t rtag, wtag;
     uintptr_t host, tags;
 };
-enum { TLB_BITS = 8, TLB_SIZE = 1 << TLB_BITS, TLB_ENTRY_BITS = 5 };
+enum { TLB_BITS = 8, TLB_SIZE = 1 << TLB_BITS, TLB_ENTRY_BITS = 5, TLB_WATCHED = 1 };
 _Static_assert(sizeof(struct tlb_entry) == 1 << TLB_ENTRY_BITS, "indexed by shifts");
+
+/* Of a page with WATCHED in a tag: what an access must not touch to be done without a look at the
+ * watchpoints. */
+struct watch_span {
+    uint64_t start, size;
+};
+struct tlb_watch {
+    struct watch_span rtag, wtag;
+};
+_Static_assert(sizeof(struct tlb_watch) == sizeof(struct tlb_entry), "found at a distance from its entry");
 #define TLB_INVALID UINT64_MAX
 
 /* The way to decoded code for branches, valid for the PCC bounds that it was made under. key: page address |
@@ -172,6 +182,7 @@ struct cpu {
     struct tlb_entry
         tlb_ddc[TLB_SIZE]; /* by address relative to DDC (CCTLR.DDCBO); holds pages that DDC covers */
     struct tlb_entry tlb_va[TLB_SIZE]; /* by virtual address: for capabilities, which are checked before */
+    struct tlb_watch watch_ddc[TLB_SIZE], watch_va[TLB_SIZE]; /* of the same entries */
     struct code_entry code[CODE_CACHE_SIZE];
 };
 

@@ -65,17 +65,28 @@ size_t emu_breakpoints(struct emu *emu, uint64_t *out, size_t capacity) {
 
 /* ---- watchpoints --------------------------------------------------------------------------------------- */
 
+/* Sizes are not 0; the last byte of a range may be the last of all. */
 static bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size) {
-    return a < b + b_size && b < a + a_size;
+    return b - a < a_size || a - b < b_size;
 }
 
-unsigned watched_page(const struct emu *emu, uint64_t pa) {
-    unsigned watched = 0;
+/* What an access may not touch unseen. A tag belongs to its whole granule. */
+static struct watch_span watched_by(const struct watchpoint *w) {
+    if (!(w->access & EMU_WATCH_TAG)) return (struct watch_span){w->address, w->size};
+    uint64_t start = w->address & ~(uint64_t)(EMU_GRANULE - 1), last = w->address + w->size - 1;
+    return (struct watch_span){start, (last | (EMU_GRANULE - 1)) - start + 1};
+}
+
+struct watch_span watched_span(const struct emu *emu, uint64_t page, unsigned kinds) {
+    uint64_t first = EMU_PAGE, end = 0; /* in the page */
     for (size_t i = 0; i < emu->watchpoint_count; i++) {
-        const struct watchpoint *w = &emu->watchpoints[i];
-        if (overlap(pa & PAGE_MASK, EMU_PAGE, w->address, w->size)) watched |= w->access;
+        struct watch_span w = watched_by(&emu->watchpoints[i]);
+        if (!(emu->watchpoints[i].access & kinds) || !overlap(page, EMU_PAGE, w.start, w.size)) continue;
+        uint64_t from = w.start > page ? w.start - page : 0, last = w.start + w.size - 1 - page;
+        if (from < first) first = from;
+        if (last >= end) end = (last < EMU_PAGE ? last : EMU_PAGE - 1) + 1;
     }
-    return watched;
+    return end ? (struct watch_span){page + first, end - first} : (struct watch_span){0, 0};
 }
 
 /* The kinds of watchpoint that an access touches. A tag belongs to its whole granule. */

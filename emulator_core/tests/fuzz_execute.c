@@ -85,6 +85,11 @@ struct start {
     struct emu_cap ddc, csp;
     uint64_t nzcv, cctlr, entry;
     bool c64;
+    struct {
+        uint64_t address, size;
+        unsigned access;
+    } watch[4];
+    unsigned watches;
 };
 
 static void start_pick(struct start *s) {
@@ -96,6 +101,18 @@ static void start_pick(struct start *s) {
     s->cctlr = pick(2) ? 0 : pick(256) & 0xcc;
     s->entry = CODE + 4 * pick(64);
     s->c64 = pick(2);
+    s->watches = pick(2) ? 0 : 1 + (unsigned)pick(4);
+    for (unsigned i = 0; i < s->watches; i++) {
+        s->watch[i].address = AREA + pick(AREA_PAGES * EMU_PAGE);
+        s->watch[i].size = pick(8) ? 1 + pick(16) : 1 + pick(EMU_PAGE);
+        s->watch[i].access = 1 + (unsigned)pick(7);
+    }
+}
+
+/* Every other round watches some places, often on pages that are accessed elsewhere. */
+static void start_watch(struct guest g, const struct start *s) {
+    for (unsigned i = 0; i < s->watches; i++)
+        emu_watch_add(g.emu, s->watch[i].address, s->watch[i].size, s->watch[i].access);
 }
 
 static struct guest start_make(const struct start *s) {
@@ -108,6 +125,7 @@ static struct guest start_make(const struct start *s) {
     emu_set(g.emu, g.thread, EMU_CCTLR, plain_number(s->cctlr));
     emu_set(g.emu, g.thread, EMU_CPSR, plain_number(s->nzcv | (uint64_t)s->c64 << 26));
     guest_at(g, s->entry);
+    start_watch(g, s);
     return g;
 }
 
@@ -161,8 +179,10 @@ static void run_trace(const struct start *s, enum way way, struct trace *t) {
 
 static bool stops_agree(const struct emu_stop *a, const struct emu_stop *b) {
     return a->kind == b->kind && a->tick == b->tick && a->pc == b->pc && a->clause == b->clause &&
-           a->value == b->value && a->fault.kind == b->fault.kind && a->fault.address == b->fault.address &&
-           a->fault.reg == b->fault.reg && a->fault.needed == b->fault.needed && a->fault.esr == b->fault.esr;
+           a->value == b->value && a->watch == b->watch && a->address == b->address && a->size == b->size &&
+           a->access == b->access && a->instruction == b->instruction && a->fault.kind == b->fault.kind &&
+           a->fault.address == b->fault.address && a->fault.reg == b->fault.reg &&
+           a->fault.needed == b->fault.needed && a->fault.esr == b->fault.esr;
 }
 
 static void print_stop(const char *way, const struct start *s, const struct emu_stop *stop) {
