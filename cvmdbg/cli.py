@@ -8,11 +8,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvmdbg.target import TargetError, UserError
 
-EPILOG = "PATH is a folder with a cvm.yaml, a cvm.yaml, a bare-metal ELF file, or demo:NAME."
+if TYPE_CHECKING:
+    from cvmdbg.guests.linux.opening import Root
+
+EPILOG = "PATH is a folder with a cvm.yaml, a cvm.yaml, a bare-metal or Linux ELF file, or demo:NAME."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     run = tools.add_parser("run", help="debug a guest", epilog=EPILOG + " Words behind -- are its arguments.")
     run.add_argument("path", metavar="PATH")
     run.set_defaults(act=_run)
+    _root_options(run)
     _session_options(run)
     _recording_options(run)
     doctor = tools.add_parser("doctor", help="say what this installation is and whether it works")
@@ -85,6 +89,20 @@ def _tool(tools: Any, name: str) -> None:
     for added in set(tools.choices) - before:
         if tools.choices[added].get_default("act") is None:
             tools.choices[added].set_defaults(act=module.main)
+
+
+def _root_options(parser: argparse.ArgumentParser) -> None:
+    """The files that a Linux program sees; nothing is written back to the host."""
+    parser.add_argument(
+        "--rootfs", metavar="DIR|TAR|CPIO", help="the root of a Linux program: a folder or an archive, only read"
+    )
+    parser.add_argument(
+        "--bind", dest="binds", metavar="HOST:GUEST", action="append", help="a file or folder of the host at a path"
+    )
+    parser.add_argument(
+        "--env", dest="environment", metavar="NAME=VALUE", action="append", help="a variable of its environment"
+    )
+    parser.add_argument("--tty", dest="terminal", action="store_true", help="its input and output are a terminal")
 
 
 def _session_options(parser: argparse.ArgumentParser) -> None:
@@ -121,12 +139,22 @@ def _demo(args: argparse.Namespace) -> int:
     return _run(args)
 
 
+def _root(args: argparse.Namespace) -> Root:
+    """The files of a Linux program; ``demo`` has no such options."""
+    from cvmdbg.guests.linux.opening import Root
+
+    given = {name: getattr(args, name, None) for name in ("rootfs", "binds", "environment", "terminal")}
+    return Root(
+        given["rootfs"] or "", tuple(given["binds"] or ()), tuple(given["environment"] or ()), bool(given["terminal"])
+    )
+
+
 def _run(args: argparse.Namespace) -> int:
     from cvmdbg.batch import lines_of, run_batch
     from cvmdbg.launch import emulated
 
     record = None if args.record is None else Path(args.record)
-    session = emulated(args.path, args.rest, record, not args.no_record)
+    session = emulated(args.path, args.rest, record, not args.no_record, _root(args))
     if args.batch or args.json or not _terminal():
         return run_batch(session, lines_of(args.commands, args.scripts), args.json)
     from cvmdbg.tui.app import run_app

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cvmdbg.guests.opening import open_guest, resolve, source_directories
+from cvmdbg.guests.linux.opening import Root
+from cvmdbg.guests.opening import NO_ROOT, open_guest, resolve, source_directories
 from cvmdbg.recordings import Recordings
 from cvmdbg.session import Session, Started
 from cvmdbg.settings import Settings
@@ -23,18 +24,19 @@ class EmulatorLaunch:
     path: str
     arguments: tuple[str, ...] = ()
     recordings: Recordings | None = None
+    root: Root = NO_ROOT
     kind: str = field(default="emulator", init=False)
 
     @property
     def title(self) -> str:
         """The last part of the path, or the demo's name."""
-        return (
-            self.path.removeprefix("demo:") or "libhello" if self.path.startswith("demo:") else resolve(self.path).name
-        )
+        if self.path.startswith("demo:"):
+            return self.path.removeprefix("demo:") or "libhello"
+        return Path(self.path).name if self.root.given else resolve(self.path).name
 
     def start(self, arguments: Sequence[str] | None) -> Started:
         """Deploy it."""
-        guest = open_guest(self.path, self.arguments if arguments is None else tuple(arguments))
+        guest = open_guest(self.path, self.arguments if arguments is None else tuple(arguments), self.root)
         recorder, said = self._recorder(guest.arch)
         target = EmulatorTarget(guest, recorder=recorder)
 
@@ -56,13 +58,20 @@ class EmulatorLaunch:
             return None, f"nothing is recorded: {error}"
 
 
-def emulated(path: str, arguments: Sequence[str] = (), record: Path | None = None, recording: bool = True) -> Session:
+def emulated(
+    path: str,
+    arguments: Sequence[str] = (),
+    record: Path | None = None,
+    recording: bool = True,
+    root: Root = NO_ROOT,
+) -> Session:
     """A session on a guest, not connected yet; the sources beside the guest are found.
 
     It is recorded into ``record``, else into the folder of recordings, unless ``recording`` is off.
     """
-    resolve(path)
     settings = Settings()
-    settings.values["directories"] = ":".join(str(folder) for folder in source_directories(path))
+    if not root.given or Path(path).exists():
+        resolve(path)
+        settings.values["directories"] = ":".join(str(folder) for folder in source_directories(path))
     recordings = Recordings(settings, record) if recording else None
-    return Session(EmulatorLaunch(path, tuple(arguments), recordings), settings)
+    return Session(EmulatorLaunch(path, tuple(arguments), recordings, root), settings)

@@ -243,6 +243,8 @@ class Machine:
     def set(self, thread: int, reg: int, value: int) -> None: ...
     def registers(self, thread: int) -> tuple[int, ...]:
         """All registers at once, in the order of register_names() (unused numbers are 0)."""
+    def words(self, thread: int) -> tuple[int, ...]:
+        """X0 to X8: the arguments of a system call and its number."""
     def get_sysreg(self, thread: int, name: str) -> int:
         """A system register by its architectural name ("VBAR_EL1", "CELR_EL3", …). KeyError if unknown."""
     def set_sysreg(self, thread: int, name: str, value: int) -> None: ...

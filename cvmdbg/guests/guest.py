@@ -25,6 +25,9 @@ class View(Protocol):
     def register(self, thread: int, name: str) -> int:
         """One register: 129 bits for ``c0`` … ``csp`` ``pcc`` ``ddc`` ``ctpidr``, 64 for ``x0`` … and ``sp``."""
 
+    def words(self, thread: int) -> tuple[int, ...]:
+        """x0 … x8 of a thread: the arguments of a system call and its number."""
+
     def read(self, address: int, size: int) -> bytes:
         """Bytes at an absolute address; TargetError names the first unmapped one."""
 

@@ -11,18 +11,24 @@ from cvmdbg.guests.guest import Guest
 from cvmdbg.guests.intravisor.config import MAX_BYTES
 from cvmdbg.guests.intravisor.elf import EM_AARCH64
 from cvmdbg.guests.intravisor.monitor import Intravisor
+from cvmdbg.guests.linux.image import is_linux
+from cvmdbg.guests.linux.opening import Root, open_linux
 from cvmdbg.target import UserError
 
 CONFIG = "cvm.yaml"
+NO_ROOT = Root()
 _SHARED_OBJECT = 3
 
 
-def open_guest(name: str, args: tuple[str, ...] = ()) -> Guest:
-    """A guest, not yet started. ``name``: a folder with a cvm.yaml, a cvm.yaml, a bare-metal ELF, ``demo:NAME``.
+def open_guest(name: str, args: tuple[str, ...] = (), root: Root = NO_ROOT) -> Guest:
+    """A guest, not yet started. ``name``: a folder with a cvm.yaml, a cvm.yaml, an ELF, ``demo:NAME``.
 
-    ``args`` are the words of the guest's command line behind its program. UserError says in one sentence what is wrong.
+    ``args`` are the words of the guest's command line behind its program; ``root`` the files of a Linux program. An ELF
+    is taken for bare metal or for Linux by its content. UserError says in one sentence what is wrong.
     """
     try:
+        if root.given:
+            return open_linux(name, args, root)
         return _open(resolve(name), args)
     except OSError as error:
         raise UserError(f"{name}: {error.strerror or error}") from None
@@ -62,6 +68,8 @@ def _open(path: Path, args: tuple[str, ...]) -> Guest:
 
 
 def _open_elf(path: Path, head: bytes, args: tuple[str, ...]) -> Guest:
+    if is_linux(path.read_bytes()):
+        return open_linux(str(path), args, NO_ROOT)
     if len(head) >= 20:
         kind, machine = struct.unpack_from("<HH", head, 16)
         if machine == EM_AARCH64 and kind == _SHARED_OBJECT:

@@ -312,6 +312,7 @@ class _View:
     def __init__(self, target: EmulatorTarget) -> None:
         self.tick = target.tick
         self.register = target.read_register
+        self.words = target.inferior.machine.words
         self.read = target.read
         self.read_capability = target.read_capability
         self.input = target.input.take

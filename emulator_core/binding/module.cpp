@@ -493,6 +493,17 @@ class Machine {
             out.append(register_value(i, emu_get(emu, thread, static_cast<enum emu_reg>(i))));
         return nb::tuple(out);
     }
+    nb::tuple words(int thread) const {
+        check_idle();
+        check_thread(thread);
+        PyObject *out = PyTuple_New(9);
+        if (!out) throw nb::python_error();
+        for (int i = 0; i < 9; i++) {
+            uint64_t word = emu_get(emu, thread, static_cast<enum emu_reg>(i)).lo;
+            PyTuple_SET_ITEM(out, i, PyLong_FromUnsignedLongLong(word));
+        }
+        return nb::steal<nb::tuple>(out);
+    }
     nb::int_ get_sysreg(int thread, const char *name) const {
         check_idle();
         check_thread(thread);
@@ -784,6 +795,7 @@ static void bind_machine_class(nb::module_ &m) {
         .def("get", &Machine::get, "thread"_a, "reg"_a)
         .def("set", &Machine::set, "thread"_a, "reg"_a, "value"_a)
         .def("registers", &Machine::registers, "thread"_a)
+        .def("words", &Machine::words, "thread"_a)
         .def("get_sysreg", &Machine::get_sysreg, "thread"_a, "name"_a)
         .def("set_sysreg", &Machine::set_sysreg, "thread"_a, "name"_a, "value"_a)
         .def("run", &Machine::run, "thread"_a, "max_ticks"_a)

@@ -1,0 +1,386 @@
+"""The guest of unmodified Linux programs: each in a hybrid cVM, all served by one LibOS.
+
+    16   the LibOS: its page is where every system call crosses to, and comes back from
+    17 … the programs; one that a vfork child executes, or a fork, gets the next free cVM
+
+Addresses of a program are offsets from the base of its PCC and DDC, as Intravisor deploys hybrid cVMs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from cvmdbg.guests.guest import Boundary, BoundaryKind, Compartment, Module, Outcome, Part, Symbol, View
+from cvmdbg.guests.linux import abi, image, life, loading, paths, proc, signals, streams
+from cvmdbg.guests.linux.abi import E, Err
+from cvmdbg.guests.linux.calls import clocks
+from cvmdbg.guests.linux.calls.descriptors import make_open
+from cvmdbg.guests.linux.facts import call_at, calls
+from cvmdbg.guests.linux.kernel import CALLS, Kernel, Unmodelled
+from cvmdbg.guests.linux.nodes import ROOT, Node, Overlay
+from cvmdbg.guests.linux.snapshot import freeze, thaw
+from cvmdbg.guests.linux.space import PAGE
+from cvmdbg.guests.linux.state import Pending, Program, State, Thread
+from cvmdbg.guests.linux.trees import Tree
+from cvmdbg.target import Reason, StopKind, UserError
+from sessions.event import Call, Map, MemoryWrite, Note, Observation, RegisterWrite
+
+LIBOS, LIBOS_BASE, LIBOS_SIZE = "16", 16 << 30, 1 << 30
+GATE = (0xD4000001, 0xD65F03C0)
+ABSENT = frozenset({"rseq", "clone3", "io_uring_setup", "userfaultfd", "perf_event_open", "bpf", "keyctl", "seccomp"})
+"""What this kernel does not offer, as an older one would not: programs do without."""
+ENVIRONMENT = (
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME=/root",
+    "LANG=C.UTF-8",
+    "TERM=dumb",
+)
+_DEVICES = {
+    "null": (streams.NULL, 0o666),
+    "zero": (streams.ZERO, 0o666),
+    "full": (streams.FULL, 0o666),
+    "random": (streams.RANDOM, 0o666),
+    "urandom": (streams.URANDOM, 0o666),
+    "tty": (streams.CONSOLE, 0o666),
+}
+_LINKS = {"stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2", "fd": "/proc/self/fd"}
+_FAULTS = {"alignment": abi.SIGBUS, "undefined": abi.SIGILL, "system": abi.SIGILL, "brk": abi.SIGTRAP}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a session begins with. ``binds`` are (tree, path in the guest); ``path`` is the guest's."""
+
+    path: str
+    arguments: tuple[str, ...]
+    root: Tree | None = None
+    binds: tuple[tuple[Tree, str], ...] = ()
+    environment: tuple[str, ...] = ENVIRONMENT
+    terminal: bool = False
+    cwd: str = "/"
+    seed: int = 0
+    name: str = ""
+    base: int = 1 << 36
+    size: int = 1 << 36
+    badge: int = 17
+
+
+class Linux:
+    """Programs of Linux and the LibOS that serves them."""
+
+    arch = "morello"
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        trees = [tree for tree, _ in setup.binds]
+        self._files = Overlay(trees if setup.root is None else [*trees, setup.root])
+        numbers = {
+            known.numbers["aarch64"]: CALLS[name]
+            for name, known in calls().items()
+            if name in CALLS and "aarch64" in known.numbers
+        }
+        self._kernel = Kernel(self._files, numbers, first_base=setup.base, size=setup.size, first_badge=setup.badge)
+        self._kernel.terminal = setup.terminal
+        self._kernel.state.random = setup.seed << 64
+        self._make_root()
+        try:
+            node = paths.walk(self._kernel, None, setup.path)
+            self._program = loading.find(self._kernel, node, setup.path, (setup.path, *setup.arguments))
+            self._cwd = paths.walk(self._kernel, None, setup.cwd).ino
+        except Err as error:
+            raise UserError(self._why(error)) from None
+
+    def _why(self, error: Err) -> str:
+        """Why the first program cannot run."""
+        setup, number = self._setup, error.args[0]
+        if number == E.ENOENT:
+            try:
+                content = self._files.read(paths.walk(self._kernel, None, setup.path), 0, 1 << 20)
+                wanted = image.read(content).interpreter
+            except (Err, image.ImageError):
+                return f"{setup.path}: there is no such file in the guest's root"
+            return f"{setup.path}: its interpreter {wanted} is not in the guest's root: give one with --rootfs"
+        says = {E.EACCES: "it may not be executed", E.ENOEXEC: "it is no AArch64 program for Linux"}
+        return f"{setup.path}: {says.get(number, f'it cannot be executed (error {number})')}"
+
+    def _make_root(self) -> None:
+        files = self._files
+        root = (
+            files.mount(len(files.trees) - 1, "", 0) if self._setup.root is not None else files.make("dir", 0o755, 0, 0)
+        )
+        root.parent, root.mode = ROOT, 0o755
+        for folder in ("dev", "proc", "tmp", "dev/shm", "root"):
+            self._folder(folder)
+        self._node("proc").lower = (proc.TREE, "")
+        self._node("tmp").mode = self._node("dev/shm").mode = 0o1777
+        for name, (device, mode) in _DEVICES.items():
+            node = files.make("chr", mode, 0, 0)
+            node.rdev = device
+            files.add(self._node("dev"), name, node, 0)
+        for name, target in _LINKS.items():
+            node = files.make("link", 0o777, 0, 0)
+            node.target = target
+            files.add(self._node("dev"), name, node, 0)
+        for tree, (_, path) in enumerate(self._setup.binds):
+            self._bind(tree, path)
+
+    def _node(self, path: str) -> Node:
+        return paths.walk(self._kernel, None, "/" + path)
+
+    def _folder(self, path: str) -> Node:
+        """A folder of the guest, made where there is none."""
+        place = self._files.nodes[ROOT]
+        for part in [p for p in path.split("/") if p]:
+            node = self._files.child(place, part)
+            if node is not None and node.kind == "link":
+                node = paths.walk(self._kernel, None, f"{self._files.path(place)}/{part}")
+            if node is None:
+                node = self._files.make("dir", 0o755, place.ino, 0)
+                self._files.add(place, part, node, 0)
+            place = node
+        return place
+
+    def _bind(self, tree: int, path: str) -> None:
+        parent, _, name = path.rstrip("/").rpartition("/")
+        if not path.startswith("/") or not name or ".." in path.split("/"):
+            raise UserError(f"cannot bind at {path!r}: expected an absolute path in the guest")
+        folder = self._folder(parent)
+        node = self._files.mount(tree, "", folder.ino)
+        folder.entries[name] = node.ino
+
+    # ---- facts ----------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self._setup.name or self._setup.path.rpartition("/")[2]
+
+    def _programs(self) -> list[Program]:
+        seen: dict[int, Program] = {}
+        for program in self._kernel.state.programs.values():
+            if program.cvm in self._kernel.state.spaces:
+                seen.setdefault(program.cvm, program)
+        return [seen[cvm] for cvm in sorted(seen)]
+
+    def compartments(self) -> tuple[Compartment, ...]:
+        badges = tuple(self._kernel.badge(p.cvm) for p in self._programs())
+        gate = Part("gate", "code", LIBOS_BASE, PAGE, "r-x", "r-x")
+        libos = Compartment(
+            LIBOS, "LibOS", LIBOS_BASE, LIBOS_SIZE, LIBOS_BASE, LIBOS_BASE + LIBOS_SIZE, None, False,
+            parts=(gate,), links=badges,
+        )  # fmt: skip
+        return (libos, *(self._compartment(p) for p in self._programs()))
+
+    def _compartment(self, program: Program) -> Compartment:
+        space = self._kernel.state.spaces[program.cvm]
+        return Compartment(
+            self._kernel.badge(program.cvm), f"{program.path.rpartition('/')[2]} {program.pid}", space.base, space.size,
+            space.base, space.base + space.size, LIBOS, False, callback_out="LibOS",
+            parts=tuple(
+                Part(a.name.rpartition("/")[2] or "mapping", _part_kind(a.name), space.base + a.start, a.end - a.start,
+                     _letters(a.prot), _letters(a.prot))
+                for a in space.areas
+            ),
+        )  # fmt: skip
+
+    def modules(self) -> tuple[Module, ...]:
+        """ELF files whose first page is mapped."""
+        found: dict[tuple[int, int], Module] = {}
+        for program in self._programs():
+            space = self._kernel.state.spaces[program.cvm]
+            for area in space.areas:
+                node = self._files.nodes.get(area.inode) if area.inode and not area.offset else None
+                if node is None or (program.cvm, area.inode) in found:
+                    continue
+                module = self._module(node, area.name, space.base + area.start, self._kernel.badge(program.cvm))
+                if module is not None:
+                    found[(program.cvm, area.inode)] = module
+        return tuple(found.values())
+
+    def _module(self, node: Node, path: str, start: int, badge: str) -> Module | None:
+        if node.kind != "file" or self._files.read(node, 0, 4) != b"\x7fELF":
+            return None
+        content = self._files.read(node, 0, node.size)
+        try:
+            parsed = image.read(content)
+        except image.ImageError:
+            return None
+        base = start - parsed.begin
+        return Module(
+            path.rpartition("/")[2], path, base, parsed.end, badge, hashlib.sha256(content).hexdigest(), content
+        )
+
+    def symbols(self) -> tuple[Symbol, ...]:
+        gate = (Symbol("libos_syscall", LIBOS_BASE, 4 * len(GATE), LIBOS),)
+        pages = (
+            Symbol("__kernel_rt_sigreturn", s.base + s.entry, 8, self._kernel.badge(number))
+            for number, s in self._kernel.state.spaces.items()
+            if s.entry
+        )
+        return (*gate, *pages)
+
+    def file(self, path: str) -> bytes | None:
+        try:
+            node = paths.walk(self._kernel, None, path)
+            return self._files.read(node, 0, node.size) if node.kind == "file" else None
+        except Err:
+            return None
+
+    def thread_ids(self, thread: int) -> Mapping[str, int]:
+        known = self._kernel.state.threads.get(thread)
+        if known is None:
+            return {}
+        cvm = self._kernel.first_badge + self._kernel.program(known).cvm
+        return {"cvm": cvm, "tid": known.tid, "pid": known.pid}
+
+    def thread_name(self, thread: int) -> str:
+        known = self._kernel.state.threads.get(thread)
+        if known is None:
+            return f"thread {thread}"
+        return f"{self._kernel.badge(self._kernel.program(known).cvm)}/{known.tid}"
+
+    # ---- state ----------------------------------------------------------------------------------------
+
+    def save(self) -> object:
+        state = self._kernel.state
+        state.nodes, state.next_ino = self._files.nodes, self._files.next_ino
+        return freeze(state)
+
+    def load(self, state: object) -> None:
+        loaded = thaw(state)
+        assert isinstance(loaded, State)
+        self._kernel.state = loaded
+        self._files.nodes, self._files.next_ino = loaded.nodes, loaded.next_ino
+        self._kernel.alarm_known = False
+
+    # ---- running --------------------------------------------------------------------------------------
+
+    def start(self) -> tuple[Outcome, ...]:
+        kernel = self._kernel
+        gate = b"".join(word.to_bytes(4, "little") for word in GATE)
+        libos = Outcome("start LibOS", (Map(LIBOS_BASE, PAGE, "rx"), MemoryWrite(LIBOS_BASE, gate)))
+        effects = life.start_first(kernel, self._program, list(self._setup.environment), self._cwd)
+        program = next(iter(kernel.state.programs.values()))
+        kernel.first_pid = program.pid
+        for fd, mode in enumerate((abi.O_RDONLY, abi.O_WRONLY, abi.O_WRONLY)):
+            opened = make_open(kernel, "console", fd, abi.O_RDWR if self._setup.terminal else mode)
+            opened.path = "/dev/tty" if self._setup.terminal else ""
+            program.files[fd] = opened.number
+        said, kernel.said = tuple(kernel.said), []
+        return (libos, Outcome(f"execve {program.path}", tuple(effects), said))
+
+    def alarm(self) -> int | None:
+        return self._kernel.alarm()
+
+    def boundary(self, boundary: Boundary, view: View) -> Outcome:
+        kernel = self._kernel
+        kernel.view, kernel.tick = view, view.tick
+        kernel.effects, kernel.said = [], []
+        if boundary.kind is BoundaryKind.SYSCALL:
+            thread = kernel.state.threads[boundary.thread]
+            words = view.words(boundary.thread)
+            return self._syscall(thread, words[8], words[:6])
+        if boundary.kind is BoundaryKind.ALARM:
+            return self._ring()
+        return self._signal(boundary)
+
+    def _syscall(self, thread: Thread, number: int, arguments: tuple[int, ...]) -> Outcome:
+        kernel = self._kernel
+        entry = kernel.numbers.get(number)
+        if entry is None:
+            return self._unknown(thread, number, arguments)
+        try:
+            value = kernel.serve(thread, number, arguments)
+        except Unmodelled as missing:
+            return self._refuse(thread, number, arguments, str(missing.args[0]))
+        return self._finish(entry.name, thread, number, arguments, value)
+
+    def _finish(
+        self, label: str, thread: Thread, number: int, arguments: tuple[int, ...], value: int | None
+    ) -> Outcome:
+        kernel = self._kernel
+        said = [self._call(thread, number, arguments, value)]
+        if kernel.poked:
+            kernel.settle()
+        if kernel.signalled:
+            signals.deliver_all(kernel)
+        return Outcome(label, tuple(kernel.effects), (*said, *kernel.said, *self._returned()))
+
+    def _returned(self) -> Iterable[Observation]:
+        """The calls that have come back after a wait."""
+        done, self._kernel.returned = self._kernel.returned, []
+        return [self._call(thread, w.number, w.arguments, value) for thread, w, value in done]
+
+    def _call(self, thread: Thread, number: int, arguments: tuple[int, ...], value: int | None) -> Call:
+        known = call_at("aarch64", number)
+        name = known.name if known is not None else f"syscall_{number}"
+        count = len(known.arguments) if known is not None else 6
+        program = self._kernel.state.programs.get(thread.pid)
+        badge = self._kernel.badge(program.cvm) if program is not None else "?"
+        shown = tuple(hex(a) if a > 9 else str(a) for a in arguments[:count])
+        result = None if value is None else str(value) if -4096 < value < 65536 else hex(value)
+        failed = value is not None and -4096 < value < 0
+        layer = f"{badge}→{LIBOS}"
+        return Call(self._kernel.tick, thread.number, layer, number, name, shown, result, failed)
+
+    def _unknown(self, thread: Thread, number: int, arguments: tuple[int, ...]) -> Outcome:
+        known = call_at("aarch64", number)
+        if known is not None and known.name in ABSENT:
+            self._kernel.result(thread, -E.ENOSYS)
+            return self._finish(known.name, thread, number, arguments, -E.ENOSYS)
+        return self._refuse(thread, number, arguments, "")
+
+    def _refuse(self, thread: Thread, number: int, arguments: tuple[int, ...], what: str) -> Outcome:
+        """It stops; going on finds -ENOSYS in x0."""
+        kernel = self._kernel
+        kernel.effects = [RegisterWrite(thread.number, "x0", -E.ENOSYS & abi.WORD)]
+        call = self._call(thread, number, arguments, -E.ENOSYS)
+        detail = f"{call.name}({', '.join(call.arguments)})" + (f": {what}" if what else "")
+        reason = Reason(StopKind.UNMODELLED, f"system call {detail} is not modelled")
+        return Outcome(f"unmodelled {call.name}", tuple(kernel.effects), (call,), reason)
+
+    # ---- moments --------------------------------------------------------------------------------------
+
+    def _ring(self) -> Outcome:
+        """Something is due; if no thread could run until then, the clock jumps to it."""
+        kernel = self._kernel
+        if kernel.input_wanted:
+            kernel.input_wanted, kernel.alarm_known, kernel.poked = False, False, True
+            kernel.settle()
+            if kernel.effects:
+                return Outcome("input", tuple(kernel.effects), (*kernel.said, *self._returned()))
+            if kernel.input_wanted:
+                waits = Reason(StopKind.WAITING, "the guest reads standard input")
+                return Outcome("input", stop=waits, again=True)
+        moments = kernel.deadlines()
+        if moments:
+            kernel.state.idle += max(0, min(moments) - kernel.now)
+        clocks.ring(kernel)
+        kernel.alarm_known = False
+        kernel.settle()
+        signals.deliver_all(kernel)
+        return Outcome("timeout", tuple(kernel.effects), (*kernel.said, *self._returned()))
+
+    def _signal(self, boundary: Boundary) -> Outcome:
+        """A fault that the user let go on: what the program does about the signal."""
+        kernel = self._kernel
+        thread = kernel.state.threads[boundary.thread]
+        number = abi.SIGILL if boundary.kind is BoundaryKind.UNSUPPORTED else _FAULTS.get(boundary.detail, abi.SIGSEGV)
+        program, space = kernel.program(thread), kernel.space(thread)
+        thread.mask &= ~(1 << number - 1)
+        action = program.actions.get(number)
+        if action is not None and action.where == 1:
+            program.actions[number] = replace(action, where=0)
+        address = (boundary.address or boundary.pc) - space.base
+        signals.send(kernel, program, Pending(number, 1, address=address & abi.WORD), thread)
+        signals.deliver_all(kernel)
+        return Outcome(f"signal {number}", tuple(kernel.effects), (*kernel.said, Note(kernel.tick, f"signal {number}")))
+
+
+def _letters(prot: str) -> str:
+    return "".join(x if x in prot else "-" for x in "rwx")
+
+
+def _part_kind(name: str) -> str:
+    return {"[heap]": "heap", "[stack]": "stack", "[sigreturn]": "code"}.get(name, "segment" if name else "heap")
