@@ -48,7 +48,7 @@ def test_every_set_struct_and_argument_that_a_call_names_exists() -> None:
             for parameter in argument.parameters:
                 if argument.kind in PARAMETER_SETS:
                     assert parameter == "none" or facts.constants(parameter), (call.name, argument)
-                elif argument.kind in ("struct", "array") and parameter == argument.parameters[0]:
+                elif argument.kind in ("struct", "array", "times") and parameter == argument.parameters[0]:
                     assert facts.struct(parameter).size, (call.name, argument)
                 else:
                     known = parameter in ("result",) or parameter.isdigit() or call.index(parameter) is not None

@@ -13,12 +13,14 @@ Directions, seen from the kernel: ``in`` it reads, ``out`` it fills, ``inout`` b
 another argument (``result`` is what comes back). Kinds:
 
     fd atfd path text int uint size offset hex mode dev uid signal ptr none     numbers, strings; none: never shown
+    file_mode dev(mode)                                                         a mode with its type; only for devices
     flags(set) enum(set) open mmap_flags clone_flags socket_type futex_op ioctl ipc_flags ipc_key   named numbers
     buffer.in(length) iov.in(count) strings.in environ.in dirents.out           bytes; arrays of them
     struct.in(name) array.in(name,count) ints.out(count) long.inout length.inout wait_status.out
     sigset.in siginfo.in fdset.inout(nfds) pollfds.inout(nfds) cpuset.in(length) sockaddr.in(length) msghdr.in
-    fcntl(cmd) ioctl_arg(request) futex_arg(op) prctl_arg(option) mremap_arg(flags) optval.in(length)
-    sockopt(level) socket_protocol(domain)                                      what another argument decides
+    fcntl(cmd) ioctl_arg(request) futex_val(op) futex_arg(op) statx_flags epoll_event.in(op)
+    prctl_arg(option) mremap_arg(flags) optval.in(length)
+    times.in(name) sockopt(level) socket_protocol(domain)                       what another argument decides
 
 ``mode(flags)`` counts only when ``flags`` can create a file.
 """
