@@ -14,19 +14,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from cvmdbg.analysis.calls import Signature, number_text, result_text, signature
+from cvmdbg.analysis.calls import ABI, plain, signature
 from cvmdbg.analysis.compartments import Places
-from cvmdbg.forms import VALUE, hexa, pointer_text, quoted
+from cvmdbg.forms import VALUE
 from cvmdbg.frames import Link
+from cvmdbg.guests.linux.decoder import PANES, Caller, Decoded, Shown, Style, entering, leaving
+from cvmdbg.guests.linux.decoder.names import signed
+from cvmdbg.guests.linux.facts import Call as Signature
 from cvmdbg.rows import ArgumentRow, SummaryRow, TraceRow
 from cvmdbg.target import Crossing, Target, TargetError
 from emulator_core.capability import Capability
 from sessions.event import Call
 
 MAX_ENTRIES = 1_000_000
-MAX_STRING = 256
-MAX_BUFFER = 64
-MAX_VECTOR = 16
 MONITOR = "M"
 
 CHECKS = {
@@ -55,8 +55,8 @@ class Entry:
     name: str
     entry: Signature
     nr: int
-    arguments: list[ArgumentRow]
     crossing: Crossing | None
+    decoded: Decoded | None = None
     result: str = ""
     ended: int | None = None
     failed: bool = False
@@ -68,8 +68,22 @@ class Entry:
     @property
     def call(self) -> str:
         """``openat(AT_FDCWD, "/app1", O_RDONLY)``."""
-        texts = self.texts if self.texts is not None else tuple(a.value for a in self.arguments)
-        return f"{self.name}({', '.join(texts)})"
+        if self.texts is None and self.decoded is not None:
+            return self.decoded.text
+        return f"{self.name}({', '.join(self.texts or ())})"
+
+    @property
+    def arguments(self) -> tuple[ArgumentRow, ...]:
+        """Each argument that is shown, with its register and what it points at."""
+        if self.decoded is None:
+            return ()
+        rows = zip(self.entry.arguments, self.decoded.shown, strict=True)
+        letter = "x" if self.decoded.frame.caller.base else "c"
+        return tuple(
+            ArgumentRow(f"{letter}{index}", argument.name, argument.kind, shown.text, _meaning(shown), shown.content)
+            for index, (argument, shown) in enumerate(rows)
+            if shown.text is not None
+        )
 
     @property
     def inside(self) -> bool:
@@ -90,10 +104,14 @@ class Seen:
 
 @dataclass
 class _Thread:
-    """Open crossings of a thread, and the entries that go with them (None for the monitor's own entries)."""
+    """Open crossings of a thread, and the entries that go with them (None for the monitor's own entries).
+
+    ``waiting``: calls that no crossing showed and that have not come back, by path and number.
+    """
 
     links: list[Link] = field(default_factory=list)
     entries: list[Entry | None] = field(default_factory=list)
+    waiting: dict[tuple[str, int], Entry] = field(default_factory=dict)
 
 
 class Trace:
@@ -101,6 +119,8 @@ class Trace:
 
     def __init__(self, target: Target, places: Callable[[], Places]) -> None:
         self._target = target
+        self.style: Style = PANES
+        self.listeners: list[Callable[[str, Entry], None]] = []
         self._places = places
         self.entries: list[Entry] = []
         self.dropped = 0
@@ -136,19 +156,36 @@ class Trace:
         return Seen("call" if opened is not None else "enter", crossing, source, target, opened)
 
     def observed(self, call: Call) -> None:
-        """Take a call as its server decoded it: it explains the open hostcall, or is one of a deeper layer."""
+        """Take a call as its server saw it: it confirms the open crossing, or is one that no crossing showed."""
         state = self._threads[call.thread]
-        current = next((e for e in reversed(state.entries) if e is not None), None)
-        path = call.layer
-        if current is not None and current.path == path and current.nr == call.number and current.texts is None:
-            current.name, current.texts = call.name, call.arguments
+        current = self.open_call(call.thread)
+        if current is not None and current.path == call.layer and current.nr == call.number:
             current.failed = current.failed or call.failed
-            return
-        entry = self._entry(call.tick, call.thread, path, call.name, Signature(call.name, ()), call.number, current)
-        entry.texts, entry.result, entry.failed = call.arguments, f"= {call.result}", call.failed
+            if not current.entry.numbers:
+                current.name, current.texts = call.name, call.arguments
+            return None
+        waiting = state.waiting.pop((call.layer, call.number), None)
+        if waiting is not None:
+            return self._answered(waiting, call)
+        entry = self._entry(call.tick, call.thread, call.layer, plain(call.name), call.number, current)
+        entry.texts = call.arguments
+        self._tell("begin", entry)
         if call.result is None:
-            entry.result = "= ?"
-        entry.ended = call.tick
+            state.waiting[call.layer, call.number] = entry
+        else:
+            self._answered(entry, call)
+        return None
+
+    def _answered(self, entry: Entry, call: Call) -> None:
+        """A call that its server saw has come back."""
+        if call.result is not None:
+            entry.texts, entry.failed = call.arguments, call.failed
+            entry.result, entry.ended = f"= {call.result}", call.tick
+            self._tell("end", entry)
+
+    def _tell(self, what: str, entry: Entry) -> None:
+        for listener in self.listeners:
+            listener(what, entry)
 
     # ---- pairing ----
 
@@ -160,9 +197,7 @@ class Trace:
 
     def _failed(self, crossing: Crossing, source: str) -> Entry:
         shown = f"{source}→?"
-        entry = self._entry(
-            crossing.tick, crossing.thread, shown, "BLRS", Signature("BLRS", ()), crossing.number & VALUE, None
-        )
+        entry = self._entry(crossing.tick, crossing.thread, shown, plain("BLRS"), crossing.number & VALUE, None)
         entry.crossing, entry.failed = crossing, True
         entry.texts = (f"c29, c{crossing.cn}, c{crossing.cm}",)
         entry.note = "; ".join(CHECKS.get(check, check) for check in crossing.failed)
@@ -175,9 +210,12 @@ class Trace:
         if entry is None:
             return None
         result = Capability(crossing.result)
-        text, failed = result_text(entry.entry, result.value, result.tag, pointer_text(crossing.result))
-        entry.result, entry.failed, entry.ended = text, entry.failed or failed, crossing.tick
-        self._fill_out(entry, result.value)
+        if entry.decoded is not None:
+            entry.decoded = leaving(entry.decoded, result.value)
+        entry.result = result_text(entry, crossing.result, self.style)
+        entry.failed = entry.failed or (not result.tag and entry.decoded is not None and entry.decoded.failed)
+        entry.ended = crossing.tick
+        self._tell("end", entry)
         return entry
 
     def _call(self, crossing: Crossing, state: _Thread, source: str, target: str) -> Entry | None:
@@ -188,22 +226,21 @@ class Trace:
         number = crossing.number & VALUE
         known = signature(number, target == MONITOR)
         parent = next((e for e in reversed(state.entries) if e is not None), None)
-        entry = self._entry(crossing.tick, crossing.thread, f"{source}→{target}", known.name, known, number, parent)
+        entry = self._entry(crossing.tick, crossing.thread, f"{source}→{target}", known, number, parent)
         entry.crossing = crossing
-        entry.arguments = self._decode(known, crossing, source)
+        entry.decoded = entering(known, crossing.arguments, self._caller(source), self.style)
         state.entries.append(entry)
+        self._tell("begin", entry)
         return entry
 
-    def _entry(
-        self, tick: int, thread: int, path: str, name: str, known: Signature, number: int, parent: Entry | None
-    ) -> Entry:
+    def _entry(self, tick: int, thread: int, path: str, known: Signature, number: int, parent: Entry | None) -> Entry:
         if parent is None:
             self._outer += 1
             place, layer, above = self._outer, 0, None
         else:
             parent.children += 1
             place, layer, above = parent.children, parent.layer + 1, parent.index
-        entry = Entry(place, layer, above, tick, thread, path, name, known, number, [], None)
+        entry = Entry(place, layer, above, tick, thread, path, known.name, known, number, None)
         entry.index = self.dropped + len(self.entries)
         self.entries.append(entry)
         if len(self.entries) > MAX_ENTRIES:
@@ -211,27 +248,18 @@ class Trace:
             self.dropped += MAX_ENTRIES // 10
         return entry
 
-    # ---- arguments ----
+    def _caller(self, badge: str) -> Caller:
+        """The memory of a compartment as its own pointers mean it, while it stands as it is now."""
+        found = self._places().named(badge)
+        pure = found is not None and found.pure
+        base = found.begin if found is not None and not pure else 0
+        return Caller(ABI, self._read, base, pure)
 
-    def _decode(self, known: Signature, crossing: Crossing, source: str) -> list[ArgumentRow]:
-        compartment = self._places().named(source)
-        base = compartment.begin if compartment is not None and not compartment.pure else 0
-        decoder = _Decoder(self._target, base, crossing.arguments)
-        return [decoder.row(index, argument.name, argument.kind) for index, argument in enumerate(known.arguments)]
-
-    def _fill_out(self, entry: Entry, result: int) -> None:
-        """Buffers that the callee filled are read when it returns."""
-        if entry.crossing is None or entry.failed:
-            return
-        for index, argument in enumerate(entry.entry.arguments):
-            if argument.kind != "out" or index >= len(entry.arguments):
-                continue
-            compartment = self._places().named(entry.path.split("→")[0])
-            base = compartment.begin if compartment is not None and not compartment.pure else 0
-            decoder = _Decoder(self._target, base, entry.crossing.arguments)
-            content = decoder.bytes_at(index, min(result, MAX_BUFFER))
-            if content is not None:
-                entry.arguments[index] = decoder.buffer(index, argument.name, content, result)
+    def _read(self, address: int, size: int) -> bytes | None:
+        try:
+            return self._target.read(address, size)
+        except TargetError:
+            return None
 
     # ---- rows ----
 
@@ -248,93 +276,22 @@ class Trace:
         return tuple(sorted(rows, key=lambda row: (-row.ticks, row.path, row.name)))
 
 
-class _Decoder:
-    """Arguments of one call, read from the caller's registers and memory as they are now."""
+def _meaning(shown: Shown) -> str:
+    """The address of what a text shows, unless the text is that address."""
+    return shown.pointer if shown.pointer and not (shown.text or "").startswith(shown.pointer) else ""
 
-    def __init__(self, target: Target, base: int, arguments: tuple[int, ...]) -> None:
-        self._target, self._base, self._arguments = target, base, arguments
 
-    def row(self, index: int, name: str, kind: str) -> ArgumentRow:
-        """One argument: a plain number by its kind, or a pointer with what it points at."""
-        bits = self._arguments[index] if index < len(self._arguments) else 0
-        if kind not in ("path", "in", "out", "iov", "ptr"):
-            return ArgumentRow(f"x{index}", name, kind, number_text(kind, bits & VALUE), "")
-        if kind == "path":
-            text = self._string(bits)
-            return self._pointer(index, name, kind, text, quoted(text, 64) if text is not None else "")
-        if kind == "in":
-            count = self._arguments[index + 1] & VALUE if index + 1 < len(self._arguments) else 0
-            content = self.bytes_at(index, min(count, MAX_BUFFER))
-            return self.buffer(index, name, content, count) if content is not None else self._pointer(index, name, kind)
-        if kind == "iov":
-            return self._vector(index, name)
-        return self._pointer(index, name, kind)
-
-    def buffer(self, index: int, name: str, content: bytes, count: int) -> ArgumentRow:
-        """A pointer with the bytes behind it."""
-        shown = quoted(content) if count <= len(content) else quoted(content).rstrip("…") + "…"
-        return ArgumentRow(
-            self._register(index), name, "buffer", f"{self._shown(self._arguments[index])} {shown}", "", content
-        )
-
-    def bytes_at(self, index: int, size: int) -> bytes | None:
-        """Bytes that an argument points at; None where nothing can be read."""
-        return self._read(self._arguments[index], size) if index < len(self._arguments) else None
-
-    def _pointer(self, index: int, name: str, kind: str, content: bytes | None = None, text: str = "") -> ArgumentRow:
-        bits = self._arguments[index]
-        shown = text or ("NULL" if not bits & VALUE else self._shown(bits))
-        return ArgumentRow(self._register(index), name, kind, shown, self._shown(bits) if text else "", content)
-
-    def _vector(self, index: int, name: str) -> ArgumentRow:
-        count = self._arguments[index + 1] & VALUE if index + 1 < len(self._arguments) else 0
-        pure = not self._base and self._arguments[index] >> 128
-        stride = 32 if pure else 16
-        parts = []
-        for number in range(min(count, MAX_VECTOR)):
-            item = self._read(self._arguments[index] + stride * number, stride)
-            if item is None:
-                return self._pointer(index, name, "ptr")
-            length = int.from_bytes(item[stride // 2 : stride // 2 + 8], "little")
-            content = self._read(int.from_bytes(item[:8], "little"), min(length, MAX_BUFFER)) or b""
-            shown = quoted(content) if length <= len(content) else quoted(content).rstrip("…") + "…"
-            parts.append(f"{{{shown}, {length}}}")
-        more = ", …" if count > MAX_VECTOR else ""
-        text = f"[{', '.join(parts)}{more}]"
-        return ArgumentRow(self._register(index), name, "iov", text, self._shown(self._arguments[index]))
-
-    def _register(self, index: int) -> str:
-        return f"{'x' if self._base else 'c'}{index}"
-
-    def _shown(self, bits: int) -> str:
-        """``addr[perms,+size]`` of a capability, ``addr→abs`` of a hybrid pointer."""
-        if bits >> 64 or not self._base:
-            return pointer_text(bits)
-        return f"{hexa(bits & VALUE)}→{hexa(self._absolute(bits))}"
-
-    def _absolute(self, bits: int) -> int:
-        return (bits & VALUE) + (0 if bits >> 64 else self._base) & VALUE
-
-    def _read(self, bits: int, size: int) -> bytes | None:
-        try:
-            return self._target.read(self._absolute(bits), size) if size > 0 else b""
-        except TargetError:
-            return None
-
-    def _string(self, bits: int) -> bytes | None:
-        """A NUL-terminated string of at most MAX_STRING bytes."""
-        content = b""
-        while len(content) < MAX_STRING:
-            part = self._read(bits + len(content), 32)
-            if part is None:
-                part = self._read(bits + len(content), 1)
-            if part is None:
-                return content or None
-            head, zero, _ = part.partition(b"\0")
-            content += head
-            if zero:
-                return content
-        return content
+def result_text(entry: Entry, bits: int, style: Style) -> str:
+    """``= 3``, ``= -1 ENOENT``, ``= ● addr[…]``; strace's style says the error's text too."""
+    decoded = entry.decoded
+    if bits >> 128 & 1:
+        return f"= {'● ' if style.panes else ''}{style.address(bits)}"
+    if decoded is None or decoded.result is None:
+        return "= ?"
+    text = decoded.result
+    if entry.entry.result == "status" and signed(bits) == -1:
+        return "= -1"
+    return f"= {text.partition(' (')[0] if style.panes and decoded.failed else text}"
 
 
 def _row(entry: Entry, thread_name: str) -> TraceRow:
@@ -355,7 +312,7 @@ def _row(entry: Entry, thread_name: str) -> TraceRow:
         inside=entry.inside,
         origin=crossing.pc if crossing is not None else None,
         target=crossing.to if crossing is not None else None,
-        arguments=tuple(entry.arguments),
+        arguments=entry.arguments,
         checks=entry.note or (pair_text(crossing) if crossing is not None else ""),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from cvmdbg.analysis.calls import HOSTCALLS, SYSCALLS
+from cvmdbg.analysis.calls import names
 from cvmdbg.rows import Candidate
 from cvmdbg.settings import SETTINGS
 from cvmdbg.target import TargetError, UserError
@@ -67,9 +67,9 @@ def _catch(rest: str) -> Iterator[Candidate]:
     if not space:
         yield from (Candidate(event, "event") for event in EVENTS)
         return
-    table = {"syscall": SYSCALLS, "hostcall": HOSTCALLS}.get(first, {})
-    for number, entry in table.items():
-        yield Candidate(entry.name, first, str(number))
+    if first in ("syscall", "hostcall"):
+        for name, number in names(first == "hostcall").items():
+            yield Candidate(name, first, str(number))
 
 
 def _live(session: Session, kind: str) -> Iterator[Candidate]:
