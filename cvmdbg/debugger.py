@@ -31,7 +31,7 @@ from cvmdbg.target import (
 )
 from cvmdbg.twins import adopt
 from cvmdbg.values import Value
-from sessions.event import Call, ModuleLoad, Note, Output, Wait
+from sessions.event import Call, Captured, ModuleLoad, Note, Output, Wait
 
 if TYPE_CHECKING:
     from cvmdbg.session import Facts
@@ -102,6 +102,8 @@ class Debugger:
             match item:
                 case Crossing():
                     self.seen.append(self.trace.crossing(item))
+                case Captured():
+                    self.trace.captured(item)
                 case Call():
                     self.trace.observed(item)
                 case Output():

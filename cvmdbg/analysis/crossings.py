@@ -18,13 +18,14 @@ from cvmdbg.analysis.calls import ABI, plain, signature
 from cvmdbg.analysis.compartments import Places
 from cvmdbg.forms import VALUE
 from cvmdbg.frames import Link
+from cvmdbg.guests.linux import facts
 from cvmdbg.guests.linux.decoder import PANES, Caller, Decoded, Shown, Style, entering, leaving
 from cvmdbg.guests.linux.decoder.names import signed
 from cvmdbg.guests.linux.facts import Call as Signature
 from cvmdbg.rows import ArgumentRow, SummaryRow, TraceRow
 from cvmdbg.target import Crossing, Target, TargetError
 from emulator_core.capability import Capability
-from sessions.event import Call
+from sessions.event import Call, Captured
 
 MAX_ENTRIES = 1_000_000
 MONITOR = "M"
@@ -125,6 +126,7 @@ class Trace:
         self.entries: list[Entry] = []
         self.dropped = 0
         self._outer = 0
+        self._captured: list[Captured] = []
         self._threads: defaultdict[int, _Thread] = defaultdict(_Thread)
 
     def __len__(self) -> int:
@@ -168,20 +170,48 @@ class Trace:
         if waiting is not None:
             return self._answered(waiting, call)
         entry = self._entry(call.tick, call.thread, call.layer, plain(call.name), call.number, current)
-        entry.texts = call.arguments
+        self._begin(entry, call)
         self._tell("begin", entry)
         if call.result is None:
             state.waiting[call.layer, call.number] = entry
+            self._captured.clear()
         else:
             self._answered(entry, call)
         return None
 
+    def captured(self, captured: Captured) -> None:
+        """Bytes that the next call points at."""
+        self._captured.append(captured)
+
+    def _begin(self, entry: Entry, call: Call) -> None:
+        """Its arguments: numbers of a system call, which are decoded here, or the texts that its server gave."""
+        known, words = facts.call_at(ABI, call.number), _words(call.arguments)
+        if known is None or known.name != call.name or words is None:
+            entry.texts = call.arguments
+            return
+        entry.entry = known
+        entry.decoded = entering(known, words, self._caller_seen(call.layer, leaving=False), self.style)
+
+    def _caller_seen(self, path: str, leaving: bool) -> Caller:
+        """The caller with what was captured of its memory: the first state when it enters, the last when it leaves."""
+        found = self._places().named(path.partition("→")[0])
+        base = found.begin if found is not None and not found.pure else 0
+        pieces = tuple(self._captured)
+        return Caller(ABI, _Pieces(pieces[::-1] if leaving else pieces).read, base)
+
     def _answered(self, entry: Entry, call: Call) -> None:
         """A call that its server saw has come back."""
+        value = _words((call.result,)) if call.result is not None else None
         if call.result is not None:
-            entry.texts, entry.failed = call.arguments, call.failed
-            entry.result, entry.ended = f"= {call.result}", call.tick
+            entry.failed, entry.ended, entry.result = call.failed, call.tick, f"= {call.result}"
+            if entry.decoded is not None and value is not None:
+                again = self._caller_seen(call.layer, leaving=True)
+                entry.decoded = leaving(entry.decoded, value[0] & VALUE, again)
+                entry.result = result_text(entry, value[0] & VALUE, self.style)
+            elif entry.decoded is None:
+                entry.texts = call.arguments
             self._tell("end", entry)
+        self._captured.clear()
 
     def _tell(self, what: str, entry: Entry) -> None:
         for listener in self.listeners:
@@ -274,6 +304,29 @@ class Trace:
             groups[entry.path, entry.name].append(entry)
         rows = [_summary(path, name, found) for (path, name), found in groups.items()]
         return tuple(sorted(rows, key=lambda row: (-row.ticks, row.path, row.name)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """Memory as far as it was captured."""
+
+    pieces: tuple[Captured, ...]
+
+    def read(self, address: int, size: int) -> bytes | None:
+        """The first piece that begins at or before ``address``: all that it holds of the range; None when none does."""
+        for piece in self.pieces:
+            offset = address - piece.address
+            if 0 <= offset < len(piece.content):
+                return piece.content[offset : offset + size]
+        return None
+
+
+def _words(texts: tuple[str, ...]) -> tuple[int, ...] | None:
+    """Arguments as numbers; None when one is none."""
+    try:
+        return tuple(int(text, 0) for text in texts)
+    except ValueError:
+        return None
 
 
 def _meaning(shown: Shown) -> str:

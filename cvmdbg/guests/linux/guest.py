@@ -23,6 +23,7 @@ from cvmdbg.guests.linux.nodes import ROOT, Node, Overlay
 from cvmdbg.guests.linux.snapshot import freeze, thaw
 from cvmdbg.guests.linux.space import PAGE
 from cvmdbg.guests.linux.state import Pending, Program, State, Thread
+from cvmdbg.guests.linux.tracing import Served
 from cvmdbg.guests.linux.trees import Tree
 from cvmdbg.target import Reason, StopKind, UserError
 from sessions.event import Call, Map, MemoryWrite, Note, Observation, RegisterWrite
@@ -300,7 +301,8 @@ class Linux:
         self, label: str, thread: Thread, number: int, arguments: tuple[int, ...], value: int | None
     ) -> Outcome:
         kernel = self._kernel
-        said = [self._call(thread, number, arguments, value)]
+        said: list[Observation] = self._captured(thread, number, arguments, value)
+        said.append(self._call(thread, number, arguments, value))
         if kernel.poked:
             kernel.settle()
         if kernel.signalled:
@@ -310,7 +312,21 @@ class Linux:
     def _returned(self) -> Iterable[Observation]:
         """The calls that have come back after a wait."""
         done, self._kernel.returned = self._kernel.returned, []
-        return [self._call(thread, w.number, w.arguments, value) for thread, w, value in done]
+        said: list[Observation] = []
+        for thread, waited, value in done:
+            said += self._captured(thread, waited.number, waited.arguments, value)
+            said.append(self._call(thread, waited.number, waited.arguments, value))
+        return said
+
+    def _captured(self, thread: Thread, number: int, words: tuple[int, ...], value: int | None) -> list[Observation]:
+        """What the call points at, for who traces."""
+        known = call_at("aarch64", number)
+        kernel = self._kernel
+        program = kernel.state.programs.get(thread.pid)
+        space = kernel.state.spaces.get(program.cvm) if program is not None else None
+        if known is None or space is None:
+            return []  # it has ended: its memory is gone
+        return Served(known, words, space.base, kernel.view.read, kernel.effects, value, kernel.tick).captured()
 
     def _call(self, thread: Thread, number: int, arguments: tuple[int, ...], value: int | None) -> Call:
         known = call_at("aarch64", number)

@@ -70,9 +70,9 @@ def _show(frame: Frame, index: int, argument: Argument) -> Shown:
     return _SHOW[argument.kind](frame, index, argument)
 
 
-def leaving(begun: Decoded, result: int) -> Decoded:
-    """The same call when it returns ``result`` (64 bits, errors as negative numbers)."""
-    frame = replace(begun.frame, result=result & VALUE)
+def leaving(begun: Decoded, result: int, caller: Caller | None = None) -> Decoded:
+    """The same call when it returns ``result`` (64 bits, errors as negative numbers); ``caller`` reads memory then."""
+    frame = replace(begun.frame, result=result & VALUE, caller=caller or begun.frame.caller)
     shown = tuple(
         was if was.final and argument.direction not in ("out",) else _show(frame, index, argument)
         for index, (argument, was) in enumerate(zip(frame.call.arguments, begun.shown, strict=True))

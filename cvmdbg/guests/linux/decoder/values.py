@@ -156,7 +156,7 @@ def buffer(frame: Frame, index: int, argument: Argument) -> Shown:
     if content is None:
         return pointer(frame, index, argument)
     hexadecimal = frame.call.name == "getrandom"
-    return behind(frame, index, frame.style.quote(content, size <= frame.style.limit, hexadecimal), content)
+    return behind(frame, index, frame.style.quote(content, len(content) >= size, hexadecimal), content)
 
 
 def struct(frame: Frame, index: int, argument: Argument) -> Shown:
@@ -268,7 +268,7 @@ def iov_text(frame: Frame, where: int, count: int, left: int | None) -> str | No
         filled = size if left is None else min(left, size)
         left = None if left is None else left - filled
         content = caller.bytes_at(base, min(filled, style.limit + 1)) if base and not unread else None
-        held = style.quote(content, filled <= style.limit) if content is not None else frame.inner(base)
+        held = style.quote(content, len(content) >= filled) if content is not None else frame.inner(base)
         parts.append(f"{{{held}, {size}}}" if style.panes else f"{{iov_base={held}, iov_len={size}}}")
     return _list(parts, count > MAX_ELEMENTS, style)
 
