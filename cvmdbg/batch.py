@@ -16,6 +16,7 @@ from functools import partial
 from types import FrameType
 from typing import TextIO
 
+from cvmdbg.analysis.console import Unread
 from cvmdbg.commands.session import join_lists, script_lines
 from cvmdbg.commands.table import Json, Progress, Result
 from cvmdbg.rows import OutputRow
@@ -31,8 +32,7 @@ class Batch:
 
     def __init__(self, session: Session, out: TextIO, err: TextIO, as_json: bool) -> None:
         self.session, self.out, self.err, self.json = session, out, err, as_json
-        self._printed = 0
-        self._open: dict[int, str] = {}
+        self._unread = Unread(session.console)
         self.status = OK
 
     def connect(self) -> bool:
@@ -79,32 +79,8 @@ class Batch:
         """Print console lines that are new; an open line is held back until it is whole, or the guest stands."""
         if self.json:
             return
-        for _, text in self._fresh(final):
+        for _, text in self._unread.take(final):
             self._write(text)
-
-    def _fresh(self, final: bool) -> Iterator[tuple[OutputRow, str]]:
-        """Console lines that are new, and what has grown behind what was shown of an open one."""
-        console = self.session.console
-        for index, shown in list(self._open.items()):
-            row = console.rows(index)[0] if index >= console.oldest else None
-            if row is None or row.whole or final:
-                yield from self._grown(index, shown, row)
-        self._printed = max(self._printed, console.oldest)
-        for row in console.rows(self._printed):
-            if not row.whole and not final:
-                break
-            if not row.whole:
-                self._open[self._printed] = row.text
-            self._printed += 1
-            yield row, row.text
-
-    def _grown(self, index: int, shown: str, row: OutputRow | None) -> Iterator[tuple[OutputRow, str]]:
-        if row is None or row.whole:
-            del self._open[index]
-        else:
-            self._open[index] = row.text
-        if row is not None and row.text != shown:
-            yield row, row.text.removeprefix(shown)
 
     def _show(self, line: str, result: Result) -> None:
         if self.json:
@@ -138,7 +114,7 @@ class Batch:
 
     def _object(self, line: str, body: dict[str, Json]) -> None:
         """One object, with the console lines since the last one."""
-        console: list[Json] = [_console(row, text) for row, text in self._fresh(final=True)]
+        console: list[Json] = [_console(row, text) for row, text in self._unread.take(final=True)]
         self._write(json.dumps({"command": line, **body, "console": console}, ensure_ascii=False))
 
 
@@ -171,6 +147,20 @@ def run_batch(session: Session, lines: list[str], as_json: bool) -> int:
     finally:
         session.close()
     return batch.status
+
+
+def run_server(session: Session, turns: Iterator[None]) -> int:
+    """Serve: what guest and monitor print goes to standard output; Ctrl-C ends it."""
+    batch = Batch(session, sys.stdout, sys.stderr, as_json=False)
+    try:
+        with _interrupts(session):
+            for _ in turns:
+                batch.console(final=True)
+    except BrokenPipeError:
+        quiet_pipe()
+    finally:
+        session.close()
+    return OK
 
 
 def _ask(batch: Batch) -> bytes | None:

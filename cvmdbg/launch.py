@@ -9,6 +9,7 @@ from pathlib import Path
 from cvmdbg.guests.linux.opening import Root
 from cvmdbg.guests.opening import NO_ROOT, open_guest, resolve, source_directories
 from cvmdbg.recordings import Recordings
+from cvmdbg.servers import gdb
 from cvmdbg.session import Session, Started
 from cvmdbg.settings import Settings
 from cvmdbg.targets.emulator import EmulatorTarget
@@ -74,4 +75,6 @@ def emulated(
         resolve(path)
         settings.values["directories"] = ":".join(str(folder) for folder in source_directories(path))
     recordings = Recordings(settings, record) if recording else None
-    return Session(EmulatorLaunch(path, tuple(arguments), recordings, root), settings)
+    session = Session(EmulatorLaunch(path, tuple(arguments), recordings, root), settings)
+    session.serve = gdb.serve
+    return session

@@ -77,6 +77,12 @@ KEPT = ("breakpoints", "displays", "history", "convenience")
 """What of a debugger belongs to the session and outlives a restart of the guest."""
 
 
+class Serve(Protocol):
+    """How to serve the guest to a debugger of another kind: the gdb server, put here by what composes the session."""
+
+    def __call__(self, session: Session, address: str, client: str, beyond_loopback: bool) -> Steps: ...
+
+
 class Launch(Protocol):
     """How to make the guest anew: ``start`` deploys it and returns it standing at tick 0."""
 
@@ -118,6 +124,8 @@ class Session:
         self._feed: Callable[[bytes | None], None] | None = None
         self.startup: tuple[str, ...] = ()
         self.ask_input: Callable[[], bytes | None] | None = None
+        self.serve: Serve | None = None
+        self.confined = False  # while a client of a server has a command carried out
 
     # ---- life ----
 

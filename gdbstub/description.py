@@ -217,6 +217,8 @@ def _x86_64(eflags_bits: int, x87: Iterable[Register]) -> Description:
 _STACK = tuple(Register(f"st{n}", 80, "i387_ext", "float") for n in range(8))
 KM = _x86_64(32, (*_STACK, *(Register(name, 32, group="float") for name in _X87)))
 """Kontain KM's ``g``: 276 bytes; its x87 part is always zero. Source: km_gdb_stub.c."""
+X86_64 = KM
+"""gdb's 64-bit core feature, which is that very block."""
 UHYVE = _x86_64(64, ())
 """uhyve's ``g``: 560 bytes of which 168 are registers, eflags with 64 bits. Source: uhyve-gdb.c."""
 

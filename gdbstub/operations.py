@@ -25,12 +25,15 @@ class ThreadFacts:
 class Stop:
     """Why the target stands. Several reasons can hold at once.
 
+    ``step``: an instruction was stepped, as asked.
+
     ``watch``: number and address of a watchpoint that was hit; ``log``: ``begin`` or ``end`` of what is recorded;
     ``syscall``: ``entry`` or ``return`` and its number; ``exit``: the program's status, or its end by ``-signal``.
     """
 
     thread: int
     signal: int
+    step: bool = False
     breakpoint: bool = False
     watch: tuple[int, int] | None = None
     log: str = ""

@@ -7,11 +7,14 @@ from dataclasses import replace
 
 from gdbstub.commands.breakpoints import Insert, PointKind, Remove
 from gdbstub.operations import Points, Stop
+from gdbstub.signals import Signal
 from gdbstub.verb import EINVAL, ENOENT, Refused
 
 _ACCESS = {PointKind.WRITE: "w", PointKind.READ: "r", PointKind.ACCESS: "rw"}
 _NAMES = {PointKind.WRITE: "watch", PointKind.READ: "rwatch", PointKind.ACCESS: "awatch"}
 MAX_POINTS = 4096
+C64 = 1
+"""A client that knows no Morello breaks at a C64 function's symbol, whose lowest bit is set: the code is before it."""
 
 
 class PointTable:
@@ -34,7 +37,7 @@ class PointTable:
                 self._watchpoints[key] = self._target.insert_watchpoint(request.address, request.kind, access)
             return
         if request.address not in self._breakpoints:
-            self._target.insert_breakpoint(request.address)
+            self._target.insert_breakpoint(request.address & ~C64)
         self._breakpoints.setdefault(request.address, {})[request.type] = request.conditions
 
     def remove(self, request: Remove) -> None:
@@ -51,7 +54,7 @@ class PointTable:
             raise Refused(ENOENT, f"there is no breakpoint at {request.address:#x}")
         if not kinds:
             del self._breakpoints[request.address]
-            self._target.remove_breakpoint(request.address)
+            self._target.remove_breakpoint(request.address & ~C64)
 
     def clear(self) -> None:
         """All of them go: the client is gone."""
@@ -74,9 +77,12 @@ class PointTable:
         """The stop, without a breakpoint that is not the client's or whose conditions fail; None to go on."""
         if not stop.breakpoint:
             return stop
-        kinds = self._breakpoints.get(pc)
-        if kinds is not None and any(not codes or any(holds(code) for code in codes) for codes in kinds.values()):
+        kinds = [*self._breakpoints.get(pc, {}).values(), *self._breakpoints.get(pc | C64, {}).values()]
+        if any(not codes or any(holds(code) for code in codes) for codes in kinds):
             return stop
-        rest = replace(stop, breakpoint=False)
-        empty = (None, None, None, "", False)
-        return None if (rest.watch, rest.syscall, rest.exit, rest.log, rest.libraries) == empty else rest
+        return what_is_left(replace(stop, breakpoint=False))
+
+
+def what_is_left(stop: Stop) -> Stop | None:
+    """The stop, or None when it has no reason to be told."""
+    return None if stop == Stop(stop.thread, Signal.TRAP) else stop

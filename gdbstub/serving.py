@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from gdbstub import layout as layouts
 from gdbstub.agent import BadExpression, evaluate
@@ -11,7 +12,7 @@ from gdbstub.commands.resuming import Action
 from gdbstub.description import CAPABILITIES, Dialect
 from gdbstub.layout import TAG_MAP, Layout
 from gdbstub.operations import Operations, Stop
-from gdbstub.points import PointTable
+from gdbstub.points import PointTable, what_is_left
 from gdbstub.signals import Signal
 from gdbstub.stops import Exited, Killed, Output
 from gdbstub.thread import ThreadId
@@ -41,7 +42,7 @@ class Serving:
         self.general = target.stop.thread
         self.running: int | None = None
         self.no_ack_next = self.interrupted = self.lists_threads = self.error_words = False
-        self.gone = False
+        self.gone = self._libraries = False
         self.unlisted: list[int] = []
         self.open_files: dict[int, bytes] = {}
         self.transferred: tuple[tuple[str, str], bytes | None] = (("", ""), None)
@@ -81,6 +82,7 @@ class Serving:
         offers |= {"QStartNoAckMode": True, "vContSupported": True}
         if self.layout.dialect is not Dialect.BITS129:
             offers["qXfer:features:read"] = True
+        offers["qXfer:threads:read"] = True
         offers |= {f"qXfer:{name}:read": True for name in sorted(target.objects)}
         if target.capabilities is not None:
             offers |= {"qXfer:capa:read": True, "qXfer:capa:write": True}
@@ -210,6 +212,8 @@ class Serving:
             stop = self._judged(stop)
         if stop is None and self.interrupted:
             stop = Stop(self.target.stop.thread, Signal.INT)
+        if stop is not None and stop.libraries and self.lists_threads:
+            stop = self._quiet(stop)
         if stop is None:
             return None
         self.slice = None
@@ -217,6 +221,11 @@ class Serving:
         self.transferred = (("", ""), None)
         self._collect_output()
         return self.stop_reply()
+
+    def _quiet(self, stop: Stop) -> Stop | None:
+        """lldb takes a change of libraries for a reason to stay: tell it with the next stop instead."""
+        self._libraries = True
+        return what_is_left(replace(stop, libraries=False))
 
     def _collect_output(self) -> None:
         content = self.target.output()
@@ -237,7 +246,7 @@ class Serving:
             stop = self.target.step(thread)
             if stop is None:
                 return None
-            if stop != Stop(thread, Signal.TRAP) or done(self._pc(thread)):
+            if stop != Stop(thread, Signal.TRAP, step=True) or done(self._pc(thread)):
                 return stop
         return None
 
@@ -299,7 +308,8 @@ class Serving:
             found.append((b"replaylog", stop.log.encode()))
         if stop.syscall is not None:
             found.append((b"syscall_" + stop.syscall[0].encode(), b"%x" % stop.syscall[1]))
-        if stop.libraries:
+        if stop.libraries or self._libraries:
+            self._libraries = False
             found.append((b"library", b""))
         name = self.points.name(stop, self._pc(stop.thread)) if stop.breakpoint else ""
         if name and self.features.get(name) is True:

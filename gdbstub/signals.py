@@ -18,6 +18,8 @@ class Signal(IntEnum):
     BUS = 10
     SEGV = 11
     SYS = 12
+    STOP = 17
+    TTIN = 21
 
 
 def name(number: int) -> str:

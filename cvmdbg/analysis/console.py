@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 from cvmdbg.forms import visible
 from cvmdbg.rows import OutputRow
@@ -71,6 +72,39 @@ class Console:
             del self._rows[: MAX_LINES // 10]
             self._dropped += MAX_LINES // 10
         return self._dropped + len(self._rows) - 1
+
+
+class Unread:
+    """What a reader of a console has not had yet."""
+
+    def __init__(self, console: Console, start: int = 0) -> None:
+        self._console = console
+        self._next = start
+        self._open: dict[int, str] = {}
+
+    def take(self, final: bool = False) -> Iterator[tuple[OutputRow, str]]:
+        """New lines, and what has grown behind what was had of an open one; open lines only when ``final``."""
+        console = self._console
+        for index, shown in list(self._open.items()):
+            row = console.rows(index)[0] if index >= console.oldest else None
+            if row is None or row.whole or final:
+                yield from self._grown(index, shown, row)
+        self._next = max(self._next, console.oldest)
+        for row in console.rows(self._next):
+            if not row.whole and not final:
+                break
+            if not row.whole:
+                self._open[self._next] = row.text
+            self._next += 1
+            yield row, row.text
+
+    def _grown(self, index: int, shown: str, row: OutputRow | None) -> Iterator[tuple[OutputRow, str]]:
+        if row is None or row.whole:
+            del self._open[index]
+        else:
+            self._open[index] = row.text
+        if row is not None and row.text != shown:
+            yield row, row.text.removeprefix(shown)
 
 
 def _line(content: bytes) -> str:

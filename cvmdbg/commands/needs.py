@@ -30,6 +30,8 @@ def _reason(session: Session, command: Command, letter: str) -> str | None:
         return NO_HISTORY.format(kind=f"the {session.launch.kind}")
     if letter in "-d":
         return None
+    if letter == "o":
+        return f"{command.name} reaches outside of the guest, which a client may not" if session.confined else None
     if debugger is None:
         return "no guest is loaded; start with: cvmdbg run PATH"
     if letter == "s" and debugger.target.stop.reason(StopKind.EXIT) is not None:

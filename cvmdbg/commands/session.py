@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FAMILY = "session"
 MAX_SCRIPT = 1 << 20
 MAX_DEPTH = 10
+OF_THE_GUEST = frozenset({"trace exact", "disassemble-next", "print elements", "explain", "listsize"})
+"""Settings that a client of a server may change."""
 
 # ---- set, show ----
 
@@ -36,6 +38,8 @@ def set_(session: Session, text: str) -> Result:
         session.arguments = tuple(text[4:].split())
         return Result((f"run starts the guest with: {' '.join(session.arguments) or 'no arguments'}",))
     found = session.settings.find(text)
+    if found is not None and session.confined and found[0].name not in OF_THE_GUEST:
+        raise UserError(f"{found[0].name} is about the host, which a client may not change")
     if found is not None and "=" not in text[len(found[0].name) :].lstrip()[:1]:
         session.settings.change(*found)
         if found[0].name == "trace exact" and session.debugger is not None:
@@ -245,21 +249,21 @@ COMMANDS = (
         ("sy", "add-symbol-file", "file"),
         (),
         "FILE [in CVM] [ADDRESS]",
-        "",
+        "o",
         "A twin linked at another image base is taken when its layout and code are those of the loaded image; a file "
         "of the same base when its SHA-256 is that of the loaded image.",
         ("symbol-file libos_debug.so in 16",),
         symbol_file,
     ),
-    Command("source", "run a script", ("so",), (), "FILE", "", "# begins a comment.", ("source setup.cvm",), source),
-    Command("shell", "a shell command", ("she", "!"), (), "COMMAND", "", "", ("shell ls",), shell),
+    Command("source", "run a script", ("so",), (), "FILE", "o", "# begins a comment.", ("source setup.cvm",), source),
+    Command("shell", "a shell command", ("she", "!"), (), "COMMAND", "o", "", ("shell ls",), shell),
     Command(
         "export",
         "write the trace",
         ("exp",),
         (),
         "strace FILE · json FILE · svg FILE",
-        "g",
+        "g o",
         "",
         ("export strace trace.txt",),
         export,

@@ -59,6 +59,7 @@ NEEDS = {
     "w": "a writable target",
     "g": "the guest's model",
     "d": "symbols",
+    "o": "the host's files and programs",
 }
 """What a command may need, by the letter that stands in its row."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape, quoteattr
 
 from gdbstub import hexadecimal
 from gdbstub.call import Call
@@ -116,12 +117,23 @@ def _object(serving: Serving, request: ReadPart) -> bytes | None:
             if request.annex != "target.xml":
                 raise Refused(ENOENT, f"the description is target.xml, not {request.annex}")
             content: bytes | None = print_xml(serving.layout.description).encode()
+        elif request.object == "threads":
+            content = _threads(serving)
         elif request.object in serving.target.objects:
             content = serving.target.object(request.object, request.annex, serving.general)
         else:
             return None
         serving.transferred = (key, content)
     return serving.transferred[1]
+
+
+def _threads(serving: Serving) -> bytes:
+    """All threads with their names and what they do."""
+    rows = []
+    for thread in serving.target.threads():
+        name = bytes(serving.thread_id(thread.number)).decode()
+        rows.append(f'<thread id="{name}" name={quoteattr(thread.name)}>{escape(thread.state)}</thread>')
+    return f"<threads>{''.join(rows)}</threads>".encode("utf-8", "replace")
 
 
 VERBS = (Verb(b"qXfer", parse, _serve),)

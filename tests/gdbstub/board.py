@@ -24,7 +24,7 @@ class Board:
     """Satisfies Operations. Every instruction moves pc by 4 and back to CODE at its page's end."""
 
     triple = "aarch64-unknown-linux-gnu"
-    objects = frozenset({"threads", "exec-file"})
+    objects = frozenset({"exec-file"})
 
     def __init__(self, threads: int = 2) -> None:
         self.content = bytearray(SIZE)
@@ -89,7 +89,7 @@ class Board:
         pc = CODE + (values["pcc"] + 4 & 0xFFF)
         values["pcc"] = values["pcc"] & ~((1 << 64) - 1) | pc
         self.steps += 1
-        self.stop = Stop(thread, Signal.TRAP, breakpoint=pc in self.breakpoints)
+        self.stop = Stop(thread, Signal.TRAP, step=True, breakpoint=pc in self.breakpoints)
         return self.stop
 
     def run(self) -> Stop | None:
@@ -98,8 +98,8 @@ class Board:
             stop = self.step(thread)
             assert stop is not None
             if stop.breakpoint:
-                return stop
-        self.stop = replace(self.stop, breakpoint=False)
+                return replace(stop, step=False)
+        self.stop = replace(self.stop, step=False)
         self.printed += b"tick\n"
         return None
 
@@ -127,7 +127,7 @@ class Board:
         self.caught = (on, numbers)
 
     def object(self, name: str, annex: str, thread: int) -> bytes:
-        return b"/board.elf" if name == "exec-file" else b"<threads/>"
+        return b"/board.elf"
 
     def file(self, path: str) -> bytes | None:
         return b"\x7fELF of the board" * 5000 if path == "/board.elf" else None

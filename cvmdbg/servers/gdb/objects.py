@@ -1,0 +1,108 @@
+"""What the guest consists of, for qXfer: libraries (svr4), the executable, its memory map, a fault's siginfo; files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from xml.sax.saxutils import quoteattr
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from cvmdbg.debugger import Debugger
+from cvmdbg.guests.guest import Module
+from cvmdbg.servers.gdb.stops import siginfo, told
+from cvmdbg.target import StopKind
+
+EXECUTABLE = "ET_EXEC"
+
+
+class Objects:
+    """The objects of one guest. Each is made when it is asked for, from what is in memory then."""
+
+    def __init__(self, debugger: Debugger) -> None:
+        self._debugger = debugger
+        self._makers: dict[str, Callable[[], bytes]] = {"siginfo": self._siginfo}
+        if self._executable() is not None:
+            self._makers["exec-file"] = self._exec_file
+        else:
+            self._makers["libraries-svr4"] = self._libraries
+        if is_machine(debugger):
+            self._makers["memory-map"] = self._memory_map
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What this guest has. Only a machine's memory map stays as it is: gdb asks for it once, and believes it."""
+        return frozenset(self._makers)
+
+    def make(self, name: str) -> bytes:
+        """One of them."""
+        return self._makers[name]()
+
+    def file(self, path: str) -> bytes | None:
+        """A file of the guest's own world: a module in memory, by its library name or its path."""
+        for module in self._modules():
+            if path in (library_name(module), f"/{module.path.lstrip('/')}"):
+                return module.content
+        return self._debugger.facts.file(path)
+
+    def _modules(self) -> tuple[Module, ...]:
+        return tuple(entry.module for entry in self._debugger.symbols.loaded)
+
+    def _executable(self) -> Module | None:
+        modules = self._modules()
+        return modules[0] if len(modules) == 1 and _is_fixed(modules[0]) else None
+
+    def _exec_file(self) -> bytes:
+        module = self._executable()
+        return b"" if module is None else f"/{module.path.lstrip('/')}".encode("utf-8", "surrogateescape")
+
+    def _libraries(self) -> bytes:
+        """Every module as a library: each lies in a compartment of its own, none is *the* program."""
+        rows = "".join(
+            f"<library name={quoteattr(library_name(m))} lm={quoteattr(hex(m.base))} l_addr={quoteattr(hex(m.base))} "
+            f'l_ld="{m.base + _dynamic(m):#x}" lmid="0x0"/>'
+            for m in self._modules()
+        )
+        return f'<library-list-svr4 version="1.0">{rows}</library-list-svr4>'.encode("utf-8", "surrogateescape")
+
+    def _memory_map(self) -> bytes:
+        rows = "".join(
+            f'<memory type="{"ram" if "w" in region.prot else "rom"}" start="{region.address:#x}" '
+            f'length="{region.size:#x}"/>'
+            for region in self._debugger.target.regions()
+        )
+        return f"<memory-map>{rows}</memory-map>".encode()
+
+    def _siginfo(self) -> bytes:
+        stop = self._debugger.target.stop
+        reason, shown = stop.reason(StopKind.FAULT), told(stop)
+        return siginfo(None if reason is None else reason.fault, 5 if shown is None else shown.signal)
+
+
+def is_machine(debugger: Debugger) -> bool:
+    """Is the guest a whole machine: one compartment from address 0 to the end, no system below it?"""
+    compartments = debugger.facts.compartments()
+    return len(compartments) == 1 and (compartments[0].base, compartments[0].end) == (0, 1 << 64)
+
+
+def library_name(module: Module) -> str:
+    """``/16/libos.so``: the same file in two compartments is two libraries."""
+    return f"/{module.compartment}/{module.path.lstrip('/')}"
+
+
+def _is_fixed(module: Module) -> bool:
+    """Is it an executable that lies at the addresses it was linked for?"""
+    try:
+        return bool(ELFFile(io.BytesIO(module.content))["e_type"] == EXECUTABLE)
+    except ELFError:
+        return False
+
+
+def _dynamic(module: Module) -> int:
+    """Where a module's dynamic section lies, from its base; 0 when it has none."""
+    try:
+        segments = ELFFile(io.BytesIO(module.content)).iter_segments()
+        return next((int(s["p_vaddr"]) for s in segments if s["p_type"] == "PT_DYNAMIC"), 0)
+    except ELFError:
+        return 0

@@ -1,0 +1,323 @@
+"""A session's guest as a server of the GDB protocol wants it: threads from 1, slices, refusals with an errno."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from cvmdbg.analysis.console import Unread
+from cvmdbg.debugger import Debugger, Halt
+from cvmdbg.servers.gdb.objects import Objects, is_machine
+from cvmdbg.servers.gdb.stops import number, sentence, told
+from cvmdbg.session import Session
+from cvmdbg.target import Move, Reverse, Stop, StopKind, Target, TargetError, ThreadState, UserError
+from gdbstub import description as descriptions
+from gdbstub.description import Description, Dialect
+from gdbstub.operations import Stop as Told
+from gdbstub.operations import ThreadFacts
+from gdbstub.verb import EFAULT, EINVAL, EPERM, Refused
+
+SLICE = 0.02
+FIRST_BUDGET, LEAST_BUDGET = 100_000, 1000
+MAX_WATCHED = 1 << 16
+WATCHPOINTS = 64
+PAGE = 4096
+
+
+@contextmanager
+def refusing(code: int = EINVAL) -> Iterator[None]:
+    """A mistake or a failure of the target is a refusal to the client."""
+    try:
+        yield
+    except (TargetError, UserError) as error:
+        raise Refused(code, str(error)) from None
+
+
+class Served:
+    """Satisfies gdbstub's Operations for the guest of a connected session."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._budget = FIRST_BUDGET
+        self._said: list[bytes] = []
+        self._unread = Unread(session.console, session.console.count())
+        self._calls: tuple[bool, frozenset[int]] = (False, frozenset())
+        self.objects_of = Objects(self.debugger)
+        self.stop = told(self.target.stop) or Told(number(self.target.stop.thread), 5)
+        self.capabilities = None if self.target.capabilities is None else Granules(self.target)
+        self.points = None if self.target.stops is None else Sites(self.debugger)
+        self.reverse = None if self.target.reverse is None else Backwards(self, self.target.reverse)
+        self.syscalls = self if self.points is not None and len(self.debugger.facts.compartments()) > 1 else None
+
+    @property
+    def debugger(self) -> Debugger:
+        """The session's debugger."""
+        return self.session.live
+
+    @property
+    def target(self) -> Target:
+        """The session's target."""
+        return self.debugger.target
+
+    # ---- facts ----
+
+    @property
+    def triple(self) -> str:
+        return "aarch64-unknown-linux-gnu" if self.target.arch == "morello" else "x86_64-unknown-linux-gnu"
+
+    @property
+    def objects(self) -> frozenset[str]:
+        return self.objects_of.names
+
+    def description(self, dialect: Dialect, typed: bool) -> Description:
+        if self.target.arch != "morello":
+            return descriptions.X86_64
+        return descriptions.morello(dialect, typed, "" if is_machine(self.debugger) else "GNU/Linux")
+
+    def threads(self) -> Sequence[ThreadFacts]:
+        found = [t for t in self.target.threads() if t.state is not ThreadState.EXITED]
+        facts = [ThreadFacts(number(t.number), t.name, f"{t.state.value} {t.reason}".strip()) for t in found]
+        return facts or [ThreadFacts(self.stop.thread)]
+
+    def regions(self) -> Sequence[tuple[int, int, str]]:
+        return [(region.address, region.size, region.prot) for region in self.target.regions()]
+
+    # ---- state ----
+
+    def registers(self, thread: int, names: Sequence[str]) -> Sequence[int | None]:
+        read, inner = self.target.read_register, thread - 1
+        try:
+            return [read(inner, name) for name in names]
+        except (TargetError, IndexError):
+            return [self._register(inner, name) for name in names]
+
+    def _register(self, thread: int, name: str) -> int | None:
+        try:
+            return self.target.read_register(thread, name)
+        except (TargetError, IndexError):
+            return None
+
+    def write_register(self, thread: int, name: str, value: int) -> None:
+        with refusing():
+            self.target.write_register(thread - 1, name, value)
+        self.debugger.changed()
+
+    def read(self, address: int, size: int) -> bytes:
+        try:
+            return self.target.read(address, size)
+        except TargetError as error:
+            return self._beginning(address, size, str(error))
+
+    def _beginning(self, address: int, size: int, why: str) -> bytes:
+        """What can be read before the first page that cannot."""
+        content = b""
+        while len(content) < size:
+            at = address + len(content)
+            piece = min(PAGE - at % PAGE, size - len(content))
+            try:
+                content += self.target.read(at, piece)
+            except TargetError:
+                break
+        if not content:
+            raise Refused(EFAULT, why)
+        return content
+
+    def write(self, address: int, content: bytes) -> None:
+        with refusing(EFAULT):
+            self.target.write(address, content)
+        self.debugger.changed()
+
+    # ---- running ----
+
+    def step(self, thread: int) -> Told | None:
+        target, inner = self.target, thread - 1
+        if target.stop.thread != inner and not self._can_run(inner):
+            return self.ran(lambda: target.resume(Move.STEP))
+        return self.ran(lambda: target.resume(Move.STEP, thread=inner))
+
+    def _can_run(self, thread: int) -> bool:
+        able = (ThreadState.RUNNING, ThreadState.RUNNABLE)
+        return any(t.number == thread and t.state in able for t in self.target.threads())
+
+    def run(self) -> Told | None:
+        return self.sliced(lambda budget: self.target.resume(Move.CONTINUE, budget=budget))
+
+    def sliced(self, resume: Callable[[int], Stop]) -> Told | None:
+        """One slice of about 20 ms."""
+        began = time.monotonic()
+        found = self.ran(lambda: resume(self._budget))
+        taken = time.monotonic() - began
+        if found is None and taken < SLICE / 2:
+            self._budget = min(self._budget * 2, 1 << 40)
+        elif taken > SLICE * 2:
+            self._budget = max(self._budget // 2, LEAST_BUDGET)
+        return found
+
+    def ran(self, resume: Callable[[], Stop]) -> Told | None:
+        """Let the target run; what it observed goes to the debugger, what stopped it to the client."""
+        debugger = self.debugger
+        before = self.target.stop
+        try:
+            stop = resume()
+            if len(stop.reasons) == 1 and stop.reason(StopKind.BREAKPOINT) and _same(before, stop):
+                stop = resume()  # the breakpoint at which it stands, and from which it goes on
+        except TargetError as error:
+            debugger.drain()
+            raise Refused(EINVAL, str(error)) from None
+        debugger.drain()
+        debugger.changed()
+        self._feed(stop)
+        found = told(stop)
+        if self._calls[0]:
+            found = self._called(stop, found)
+        if debugger.is_loader_site(stop.pc) and found is not None and found.breakpoint:
+            found = self._loaded(found)
+        if found is not None:
+            self._tell(stop)
+            self.stop = found
+        return found
+
+    def _tell(self, stop: Stop) -> None:
+        text = sentence(stop)
+        if text:
+            self._said.append(f"{text}\n".encode())
+
+    def _feed(self, stop: Stop) -> None:
+        """A guest that waits gets what the session can ask for; the client is told of the stop all the same."""
+        if stop.reason(StopKind.WAITING) is not None and self.session.ask_input is not None:
+            self.session.send_input(self.session.ask_input())
+
+    def _loaded(self, found: Told) -> Told:
+        """The guest's loader announces a change: tell the client when modules came or went."""
+        before = {entry.module.base for entry in self.debugger.symbols.loaded}
+        self.debugger.refresh()
+        changed = before != {entry.module.base for entry in self.debugger.symbols.loaded}
+        return replace(found, libraries=changed)
+
+    def _called(self, stop: Stop, found: Told | None) -> Told | None:
+        """A system call among the crossings that were just seen."""
+        for seen in self.debugger.seen:
+            entry = seen.entry
+            if entry is None or seen.kind not in ("call", "return") or "M" in (seen.source, seen.target):
+                continue
+            if self._calls[1] and entry.nr not in self._calls[1]:
+                continue
+            told_so = Told(number(stop.thread), 5) if found is None else found
+            return replace(told_so, syscall=("entry" if seen.kind == "call" else "return", entry.nr or 0))
+        return found
+
+    def catch(self, on: bool, numbers: frozenset[int]) -> None:
+        self._calls = (on, numbers)
+        stops = self.target.stops
+        assert stops is not None
+        if on:
+            stops.catch_crossings(True)
+        else:
+            self.debugger.follow_crossings()
+
+    def output(self) -> bytes:
+        """What stops had to say, and the console's new lines."""
+        said, self._said = self._said, []
+        lines = [f"{text}\n" for _, text in self._unread.take(final=True)]
+        return b"".join(said) + "".join(lines).encode("utf-8", "replace")
+
+    # ---- objects, files, commands ----
+
+    def object(self, name: str, annex: str, thread: int) -> bytes:
+        return self.objects_of.make(name)
+
+    def file(self, path: str) -> bytes | None:
+        return self.objects_of.file(path)
+
+    def monitor(self, line: str) -> str:
+        session = self.session
+        with refusing():
+            command, _ = session.resolve(line)
+        if command.name in REFUSED:
+            raise Refused(EPERM, f"{command.name} is not for a client of the server")
+        self.settle()
+        session.confined = True
+        try:
+            with refusing():
+                result = session.execute(line)
+        finally:
+            session.confined = False
+        self.stop = told(self.target.stop) or self.stop
+        return "".join(f"{text}\n" for text in result.lines)
+
+    def settle(self) -> None:
+        """The debugger stands where the client has gone: selection and modules follow."""
+        target = self.target
+        self.debugger.stopped(Halt(target.stop, "end", "a client of the gdb server has the guest"))
+
+    def let_go(self, kill: bool) -> None:
+        if self.syscalls is not None:
+            self.catch(False, frozenset())
+        self.settle()
+
+
+REFUSED = frozenset({"run", "kill", "quit"})
+"""Commands that would take the guest from under the client."""
+
+
+def _same(before: Stop, after: Stop) -> bool:
+    """Has nothing moved?"""
+    return (before.tick, before.pc, before.thread) == (after.tick, after.pc, after.thread)
+
+
+class Granules:
+    """Capabilities in memory."""
+
+    def __init__(self, target: Target) -> None:
+        assert target.capabilities is not None
+        self._power = target.capabilities
+
+    def read(self, address: int) -> int:
+        with refusing(EFAULT):
+            return self._power.read(address)
+
+    def write(self, address: int, value: int) -> None:
+        with refusing(EFAULT):
+            self._power.write(address, value)
+
+
+class Sites:
+    """Breakpoints and watchpoints, shared with the debugger's own."""
+
+    watchpoints = WATCHPOINTS
+
+    def __init__(self, debugger: Debugger) -> None:
+        self._debugger = debugger
+
+    def insert_breakpoint(self, address: int) -> None:
+        with refusing():
+            self._debugger.breakpoints.hold(address)
+
+    def remove_breakpoint(self, address: int) -> None:
+        with refusing():
+            self._debugger.breakpoints.release(address)
+
+    def insert_watchpoint(self, address: int, size: int, access: str) -> int:
+        if not 0 < size <= MAX_WATCHED:
+            raise Refused(EINVAL, f"{size} bytes cannot be watched; at most {MAX_WATCHED}")
+        with refusing():
+            return self._debugger.breakpoints.power.add_watchpoint(address, size, access)
+
+    def remove_watchpoint(self, number: int) -> None:
+        with refusing():
+            self._debugger.breakpoints.power.remove_watchpoint(number)
+
+
+class Backwards:
+    """Running backwards."""
+
+    def __init__(self, served: Served, power: Reverse) -> None:
+        self._served, self._power = served, power
+
+    def step(self, thread: int) -> Told | None:
+        return self._served.ran(lambda: self._power.resume(Move.STEP, thread=thread - 1))
+
+    def run(self) -> Told | None:
+        return self._served.sliced(lambda budget: self._power.resume(Move.CONTINUE, budget=budget))
