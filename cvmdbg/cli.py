@@ -7,13 +7,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cvmdbg import guest_options
 from cvmdbg.target import TargetError, UserError
 
 if TYPE_CHECKING:
-    from cvmdbg.guests.linux.opening import Root
+    pass
 
 EPILOG = "PATH is a folder with a cvm.yaml, a cvm.yaml, a bare-metal or Linux ELF file, or demo:NAME."
 
@@ -66,13 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("name", nargs="?", default="", help="which one; without it the default")
     demo.set_defaults(act=_demo)
     _session_options(demo)
-    _recording_options(demo)
+    guest_options.add_recording(demo)
     run = tools.add_parser("run", help="debug a guest", epilog=EPILOG + " Words behind -- are its arguments.")
     run.add_argument("path", metavar="PATH")
     run.set_defaults(act=_run)
-    _root_options(run)
+    guest_options.add_root(run)
     _session_options(run)
-    _recording_options(run)
+    guest_options.add_recording(run)
     doctor = tools.add_parser("doctor", help="say what this installation is and whether it works")
     doctor.add_argument("--json", action="store_true", help="one JSON object")
     doctor.set_defaults(act=_doctor)
@@ -91,20 +91,6 @@ def _tool(tools: Any, name: str) -> None:
             tools.choices[added].set_defaults(act=module.main)
 
 
-def _root_options(parser: argparse.ArgumentParser) -> None:
-    """The files that a Linux program sees; nothing is written back to the host."""
-    parser.add_argument(
-        "--rootfs", metavar="DIR|TAR|CPIO", help="the root of a Linux program: a folder or an archive, only read"
-    )
-    parser.add_argument(
-        "--bind", dest="binds", metavar="HOST:GUEST", action="append", help="a file or folder of the host at a path"
-    )
-    parser.add_argument(
-        "--env", dest="environment", metavar="NAME=VALUE", action="append", help="a variable of its environment"
-    )
-    parser.add_argument("--tty", dest="terminal", action="store_true", help="its input and output are a terminal")
-
-
 def _session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", action="store_true", help="no screen: run the commands, print, leave")
     parser.add_argument(
@@ -121,11 +107,6 @@ def _session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object for each command (implies --batch)")
 
 
-def _recording_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--record", metavar="FILE", help="record into this file, which is never removed by itself")
-    parser.add_argument("--no-record", action="store_true", help="record nothing: there is no way back")
-
-
 def _version() -> str:
     import importlib.metadata
 
@@ -139,22 +120,10 @@ def _demo(args: argparse.Namespace) -> int:
     return _run(args)
 
 
-def _root(args: argparse.Namespace) -> Root:
-    """The files of a Linux program; ``demo`` has no such options."""
-    from cvmdbg.guests.linux.opening import Root
-
-    given = {name: getattr(args, name, None) for name in ("rootfs", "binds", "environment", "terminal")}
-    return Root(
-        given["rootfs"] or "", tuple(given["binds"] or ()), tuple(given["environment"] or ()), bool(given["terminal"])
-    )
-
-
 def _run(args: argparse.Namespace) -> int:
     from cvmdbg.batch import lines_of, run_batch
-    from cvmdbg.launch import emulated
 
-    record = None if args.record is None else Path(args.record)
-    session = emulated(args.path, args.rest, record, not args.no_record, _root(args))
+    session = guest_options.session(args)
     if args.batch or args.json or not _terminal():
         return run_batch(session, lines_of(args.commands, args.scripts), args.json)
     from cvmdbg.tui.app import run_app

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from cvmdbg import guest_options
 from cvmdbg.commands.target import CLIENTS
 
 
@@ -30,17 +30,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="let other machines connect: whoever does has all power over the guest, and the link has no password",
     )
     parser.add_argument("--once", action="store_true", help="end when the first client has left")
-    parser.add_argument("--record", metavar="FILE", help="record into this file, which is never removed by itself")
-    parser.add_argument("--no-record", action="store_true", help="record nothing: there is no way back")
+    guest_options.add_root(parser)
+    guest_options.add_recording(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C, or with --once until the client has left; the exit status."""
     from cvmdbg.batch import run_server
-    from cvmdbg.launch import emulated
     from cvmdbg.servers.gdb import listen, turns
 
-    session = emulated(args.path, args.rest, None if args.record is None else Path(args.record), not args.no_record)
+    session = guest_options.session(args)
     session.connect()
     listener = listen(session, args.gdb, args.client, args.beyond_loopback)
     print(f"listening on {listener.address}", flush=True)
