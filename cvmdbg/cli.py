@@ -7,13 +7,10 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cvmdbg import guest_options
 from cvmdbg.target import TargetError, UserError
-
-if TYPE_CHECKING:
-    pass
 
 EPILOG = "PATH is a folder with a cvm.yaml, a cvm.yaml, a bare-metal or Linux ELF file, or demo:NAME."
 
