@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import count
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
@@ -22,15 +21,14 @@ def print_xml(description: Description) -> str:
     lines.append(f"  <architecture>{description.architecture}</architecture>")
     if description.osabi:
         lines.append(f"  <osabi>{description.osabi}</osabi>")
-    following = count()
+    following = 0
     for feature in description.features:
         lines.append(f"  <feature name={quoteattr(feature.name)}>")
         lines += [f"    {line}" for each in feature.types for line in _print_type(each)]
         for register in feature.registers:
-            expected = next(following)
-            lines.append("    " + _print_register(register, register.number not in (-1, expected)))
-            if register.number > expected:
-                following = count(register.number + 1)
+            numbered = register.number not in (-1, following)
+            lines.append("    " + _print_register(register, numbered))
+            following = (register.number if numbered else following) + 1
         lines.append("  </feature>")
     return "\n".join([*lines, "</target>", ""])
 
