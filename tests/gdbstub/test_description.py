@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gdbstub.description import (
     AARCH64,
+    CANONICAL,
     CAPABILITIES,
     KM,
     UHYVE,
@@ -25,7 +26,9 @@ from gdbstub.description import (
 from gdbstub.description_xml import parse_xml, print_xml
 from gdbstub.layout import Layout, decode, encode, size
 
-name = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=8)
+name = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=8).filter(
+    lambda text: text not in CANONICAL
+)
 type_definitions = st.one_of(
     st.builds(TypeDefinition, st.just("vector"), name, name, st.integers(1, 64)),
     st.builds(
