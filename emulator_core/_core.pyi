@@ -243,6 +243,10 @@ class Machine:
     def set(self, thread: int, reg: int, value: int) -> None: ...
     def registers(self, thread: int) -> tuple[int, ...]:
         """All registers at once, in the order of register_names() (unused numbers are 0)."""
+    def run_call(self, thread: int, max_ticks: int) -> Stop | tuple[int, ...]:
+        """As run(); a system call comes as X0 to X8 instead of a Stop."""
+    def set_word(self, thread: int, reg: int, value: int) -> None:
+        """Write X0 to X30 as A64 code does: the upper half and the tag go."""
     def words(self, thread: int) -> tuple[int, ...]:
         """X0 to X8: the arguments of a system call and its number."""
     def get_sysreg(self, thread: int, name: str) -> int:

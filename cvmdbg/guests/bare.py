@@ -40,6 +40,7 @@ class Bare:
     """One program on a bare machine."""
 
     arch = "morello"
+    calls = None
 
     def __init__(self, path: Path, args: tuple[str, ...] = ()) -> None:
         if args:

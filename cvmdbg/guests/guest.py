@@ -76,6 +76,7 @@ class Outcome:
     observations: tuple[Observation, ...] = ()
     stop: Reason | None = None
     again: bool = False
+    yields: bool = False  # the thread gives the rest of its turn away
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,16 @@ class Symbol:
     compartment: str
 
 
+class Calls(Protocol):
+    """Optional power of a guest: system calls without ceremony, for runs that nobody records or observes."""
+
+    view: View
+    """Set by the target, once; its tick is that of the boundary."""
+
+    def call(self, thread: int, words: tuple[int, ...]) -> int | Outcome:
+        """Serves the call in ``words`` (x0 … x8): what x0 becomes when nothing else happens, else the outcome."""
+
+
 class Guest(Protocol):
     """A guest: deploys itself, serves its boundary, and knows what its memory means."""
 
@@ -160,6 +171,10 @@ class Guest(Protocol):
     @property
     def arch(self) -> str:
         """``morello`` or ``x86_64``."""
+
+    @property
+    def calls(self) -> Calls | None:
+        """Its quick way to serve system calls, if it has one."""
 
     def start(self) -> tuple[Outcome, ...]:
         """The events of tick 0, in order: mappings, memory, threads. Called once."""

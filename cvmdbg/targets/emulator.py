@@ -33,7 +33,7 @@ from sessions.recorder import Recorder
 QUANTUM = 100_000
 """Ticks a thread runs before the next runnable one has its turn."""
 
-NO_BUDGET = (1 << 64) - 1
+NO_BUDGET = LOW = (1 << 64) - 1
 PAST_IS_PAST = "the past cannot be edited; diverge makes a scratch copy"
 
 
@@ -52,6 +52,8 @@ class EmulatorTarget(InferiorTarget):
         self._reported: set[int] = set()  # threads that stand at a breakpoint which has been reported
         self._turn_ends = 0
         self._again: Boundary | None = None  # what the guest did not serve yet
+        self.observing = True  # are observations wanted? Without them, and unrecorded, system calls cost less
+        self._view = _View(self)
         self._fault: Boundary | None = None  # a reported fault: going on from it is the guest's affair
         self.keeping = None if recorder is None else Keeping(self, guest, recorder, self._cancelled)
         for outcome in guest.start():
@@ -165,7 +167,9 @@ class EmulatorTarget(InferiorTarget):
                 return self._stopped((Reason(StopKind.INTERRUPT),))
             if self.keeping is not None and self.tick >= self.keeping.due:
                 self._keep()
-            reasons = self._wake_or_turn(end) or self._slice(end)
+            reasons = self._wake_or_turn(end)
+            if not reasons and self._current_runs():  # serving what was due may have ended or blocked it
+                reasons = self._slice(end)
             if reasons:
                 return self._stopped(reasons)
             if self.tick >= end:
@@ -198,12 +202,34 @@ class EmulatorTarget(InferiorTarget):
         if self._meets_breakpoint(thread):
             return (Reason(StopKind.BREAKPOINT),)
         self._reported.discard(thread)
-        stop = self.inferior.machine.run(thread, min(min(due) - self.tick, NO_BUDGET))
+        stop = self._quick(thread, min(due)) or self.inferior.machine.run(thread, min(due) - self.tick)
+        if not isinstance(stop, _core.Stop):
+            return self._committed(stop, thread)
         crossed = self._collect_crossings()
         reasons = self._reasons(stop)
         if crossed and self._breaks.crossings:
             reasons = (*reasons, Reason(StopKind.CROSSING))
         return reasons
+
+    def _quick(self, thread: int, end: int) -> _core.Stop | Outcome | None:
+        """Runs while all that happens are system calls that change x0 alone; what ends that."""
+        calls, machine = self.guest.calls, self.inferior.machine
+        if calls is None or self.keeping is not None or self._record is not None or self.observing:
+            return None
+        calls.view = self._view
+        run, call, view, set_word = machine.run_call, calls.call, self._view, machine.set_word
+        while (tick := machine.ticks) < end:
+            stop = run(thread, end - tick)
+            if not isinstance(stop, tuple):
+                return stop
+            view.tick = machine.ticks
+            served = call(thread, stop)
+            if not isinstance(served, int):
+                return served
+            set_word(thread, 0, served & LOW)
+            if self._breaks.breakpoints:
+                break
+        return Outcome("")
 
     def _reasons(self, stop: _core.Stop) -> tuple[Reason, ...]:
         kind = stop.kind
@@ -244,13 +270,20 @@ class EmulatorTarget(InferiorTarget):
     # ---- the guest's boundary -----------------------------------------------------------------------
 
     def _serve(self, boundary: Boundary) -> tuple[Reason, ...]:
-        outcome = self.guest.boundary(boundary, _View(self))
+        self._view.tick = self.tick
+        outcome = self.guest.boundary(boundary, self._view)
         self._again = boundary if outcome.again else None
+        return self._committed(outcome, boundary.thread, boundary.pc)
+
+    def _committed(self, outcome: Outcome, thread: int, pc: int = 0) -> tuple[Reason, ...]:
+        """Commits what a boundary came to; the reasons to stop there."""
         self._commit(outcome)
+        if outcome.yields:
+            self._turn_ends = self.tick
         status = self.inferior.schedule.exit_status
         if status is not None:
             if self.keeping is not None:
-                self.keeping.halted(Halted(self.tick, boundary.thread, boundary.pc, "exit", str(status)))
+                self.keeping.halted(Halted(self.tick, thread, pc, "exit", str(status)))
             return (Reason(StopKind.EXIT, status=status),)
         return (outcome.stop,) if outcome.stop is not None else ()
 
@@ -271,7 +304,7 @@ class EmulatorTarget(InferiorTarget):
 
     def _current_runs(self) -> bool:
         schedule = self.inferior.schedule
-        return any(t.number == schedule.current and t.state is ThreadState.RUNNING for t in schedule.threads)
+        return schedule.state(schedule.current) is ThreadState.RUNNING
 
     def _someone_runs(self) -> bool:
         schedule = self.inferior.schedule
@@ -285,9 +318,9 @@ class EmulatorTarget(InferiorTarget):
         self._turn_ends = self.tick + QUANTUM
 
     def _switch_to(self, thread: int) -> None:
-        states = {t.number: t.state for t in self.inferior.schedule.threads}
-        if states.get(thread) not in (ThreadState.RUNNABLE, ThreadState.RUNNING):
-            raise TargetError(f"thread {thread} cannot run: {states.get(thread, 'there is none')}")
+        state = self.inferior.schedule.state(thread)
+        if state not in (ThreadState.RUNNABLE, ThreadState.RUNNING):
+            raise TargetError(f"thread {thread} cannot run: {state or 'there is none'}")
         self._commit(Outcome("schedule", (ThreadSwitch(thread),)))
         self._turn_ends = self.tick + QUANTUM
 

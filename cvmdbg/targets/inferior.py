@@ -49,8 +49,24 @@ class Schedule:
 
     def with_state(self, number: int, state: ThreadState, reason: str = "") -> Schedule:
         """The same schedule with one thread in another state."""
-        threads = tuple(replace(t, state=state, reason=reason) if t.number == number else t for t in self.threads)
-        return replace(self, threads=threads)
+        at = self._place(number)
+        if at is None:
+            return self
+        one = self.threads[at]
+        changed = Thread(one.number, one.name, state, reason, one.ids)
+        return Schedule(self.current, (*self.threads[:at], changed, *self.threads[at + 1 :]), self.exit_status)
+
+    def _place(self, number: int) -> int | None:
+        """Where a thread stands: its number, as long as none before it was forgotten."""
+        threads = self.threads
+        if 0 <= number < len(threads) and threads[number].number == number:
+            return number
+        return next((at for at, thread in enumerate(threads) if thread.number == number), None)
+
+    def state(self, number: int) -> ThreadState | None:
+        """What a thread does now; None when there is none."""
+        at = self._place(number)
+        return None if at is None else self.threads[at].state
 
     def runnable_after(self, number: int) -> int | None:
         """The next thread in turn that can run, round robin, ``number`` itself last."""
@@ -201,7 +217,7 @@ class Inferior:
             case ThreadStart(thread, mode):
                 self._start(thread, mode)
             case ThreadSwitch(thread):
-                if any(t.number == now.current and t.state is ThreadState.RUNNING for t in now.threads):
+                if now.state(now.current) is ThreadState.RUNNING:
                     now = now.with_state(now.current, ThreadState.RUNNABLE)
                 self.schedule = replace(now.with_state(thread, ThreadState.RUNNING), current=thread)
             case ThreadBlock(thread, reason):

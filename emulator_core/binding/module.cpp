@@ -493,6 +493,17 @@ class Machine {
             out.append(register_value(i, emu_get(emu, thread, static_cast<enum emu_reg>(i))));
         return nb::tuple(out);
     }
+    // As run(), but a system call comes as X0 to X8 instead of a stop.
+    nb::object run_call(int thread, uint64_t max_ticks) {
+        struct emu_stop stop = run(thread, max_ticks);
+        return stop.kind == EMU_STOP_SYSCALL ? nb::object(words(thread)) : nb::cast(stop);
+    }
+    void set_word(int thread, int reg, uint64_t value) {
+        check_idle();
+        check_thread(thread);
+        if (reg < 0 || reg > 30) throw nb::index_error("X registers are 0 to 30");
+        emu_set(emu, thread, static_cast<enum emu_reg>(reg), {value, 0, 0});
+    }
     nb::tuple words(int thread) const {
         check_idle();
         check_thread(thread);
@@ -795,6 +806,8 @@ static void bind_machine_class(nb::module_ &m) {
         .def("get", &Machine::get, "thread"_a, "reg"_a)
         .def("set", &Machine::set, "thread"_a, "reg"_a, "value"_a)
         .def("registers", &Machine::registers, "thread"_a)
+        .def("run_call", &Machine::run_call, "thread"_a, "max_ticks"_a)
+        .def("set_word", &Machine::set_word, "thread"_a, "reg"_a, "value"_a)
         .def("words", &Machine::words, "thread"_a)
         .def("get_sysreg", &Machine::get_sysreg, "thread"_a, "name"_a)
         .def("set_sysreg", &Machine::set_sysreg, "thread"_a, "name"_a, "value"_a)

@@ -50,6 +50,7 @@ class ToyGuest:
 
     name = "toy"
     arch = "morello"
+    calls = None
 
     def __init__(self, lines: Sequence[str], threads: int = 1) -> None:
         self._code = program(lines)

@@ -51,6 +51,7 @@ class Intravisor:
     """A guest of cVMs. ``args`` replace the words behind the first in the last cVM's ``args``."""
 
     arch = "morello"
+    calls = None
 
     def __init__(self, path: Path, args: tuple[str, ...] = ()) -> None:
         path = path.resolve()

@@ -12,9 +12,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from cvmdbg.guests.guest import Boundary, BoundaryKind, Compartment, Module, Outcome, Part, Symbol, View
+from cvmdbg.guests.guest import Boundary, BoundaryKind, Calls, Compartment, Module, Outcome, Part, Symbol, View
 from cvmdbg.guests.linux import abi, image, life, loading, paths, proc, signals, streams
-from cvmdbg.guests.linux.abi import E, Err
+from cvmdbg.guests.linux.abi import E, Err, Wait
 from cvmdbg.guests.linux.calls import clocks
 from cvmdbg.guests.linux.calls.descriptors import make_open
 from cvmdbg.guests.linux.facts import call_at, calls
@@ -286,6 +286,52 @@ class Linux:
             return self._ring()
         return self._signal(boundary)
 
+    @property
+    def calls(self) -> Calls:
+        """Itself: ``call`` below."""
+        return self
+
+    @property
+    def view(self) -> View:
+        """What the LibOS looks through."""
+        return self._kernel.view
+
+    @view.setter
+    def view(self, view: View) -> None:
+        self._kernel.view = view
+
+    def call(self, thread: int, words: tuple[int, ...]) -> int | Outcome:
+        """One system call; what its caller finds in x0 when nothing else came of it."""
+        kernel = self._kernel
+        kernel.tick = kernel.view.tick
+        entry = kernel.numbers.get(words[8])
+        if entry is None:
+            return self.boundary(Boundary(BoundaryKind.SYSCALL, thread), kernel.view)
+        if kernel.effects or kernel.said:
+            kernel.effects, kernel.said = [], []
+        known = kernel.state.threads[thread]
+        try:
+            value = entry.serve(kernel, known, *words[: entry.arity])
+        except Err as error:
+            value = -int(error.args[0])
+        except (Wait, Unmodelled) as other:
+            return self._odd(known, words, other)
+        if value is None or kernel.poked or kernel.signalled or kernel.yielded or kernel.said or not kernel.alarm_known:
+            if value is not None:
+                kernel.result(known, value)
+            return self._finish(entry.name, known, words[8], words[:6], value)
+        if kernel.effects:
+            kernel.result(known, value)
+            return Outcome(entry.name, tuple(kernel.effects))
+        return value
+
+    def _odd(self, thread: Thread, words: tuple[int, ...], why: Wait | Unmodelled) -> Outcome:
+        """A call that waits, or is not modelled."""
+        if isinstance(why, Unmodelled):
+            return self._refuse(thread, words[8], words[:6], str(why.args[0]))
+        self._kernel.block(thread, words[8], words[:6], why)
+        return self._finish(self._kernel.numbers[words[8]].name, thread, words[8], words[:6], None)
+
     def _syscall(self, thread: Thread, number: int, arguments: tuple[int, ...]) -> Outcome:
         kernel = self._kernel
         entry = kernel.numbers.get(number)
@@ -307,7 +353,8 @@ class Linux:
             kernel.settle()
         if kernel.signalled:
             signals.deliver_all(kernel)
-        return Outcome(label, tuple(kernel.effects), (*said, *kernel.said, *self._returned()))
+        yields, kernel.yielded = kernel.yielded, False
+        return Outcome(label, tuple(kernel.effects), (*said, *kernel.said, *self._returned()), yields=yields)
 
     def _returned(self) -> Iterable[Observation]:
         """The calls that have come back after a wait."""

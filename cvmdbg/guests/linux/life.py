@@ -107,7 +107,7 @@ def execute(kernel: Kernel, thread: Thread, path: str, arguments: list[str], env
     else:
         space = kernel.state.spaces[program.cvm]
         kernel.effects += space.clear()
-        kernel.effects += compartment_registers(thread.number, space)
+    kernel.effects += compartment_registers(thread.number, space)
     thread.tid = program.pid
     thread.clear_tid = thread.robust = 0
     thread.stack, thread.stack_size, thread.stack_flags = 0, 0, abi.SS_DISABLE

@@ -20,7 +20,10 @@ CAPACITY = 212992
 MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_WAITALL, MSG_NOSIGNAL = 2, 0x20, 0x40, 0x100, 0x4000
 IN, OUT = abi.POLLIN | abi.POLLRDNORM, abi.POLLOUT | abi.POLLWRNORM
 
+V6ONLY = (41, 26)
+
 Address = tuple[str, int]
+Ports = dict[tuple[int, int], int]
 
 
 def make(kernel: Kernel, domain: int, kind: int, protocol: int = 0) -> Socket:
@@ -101,19 +104,27 @@ def bind(kernel: Kernel, sock: Socket, address: Address) -> None:
         raise Err(E.EADDRNOTAVAIL)
     ports = _ports(kernel, sock)
     port = address[1] or _free_port(kernel, ports)
-    if port in ports:
+    keys = [(domain, port) for domain in _domains(sock)]
+    if any(key in ports for key in keys):
         raise Err(E.EADDRINUSE)
-    ports[port] = sock.number
+    ports.update(dict.fromkeys(keys, sock.number))
     sock.address = (address[0], port)
 
 
-def _ports(kernel: Kernel, sock: Socket) -> dict[int, int]:
+def _domains(sock: Socket) -> tuple[int, ...]:
+    """Where its port counts: an IPv6 socket takes IPv4's too unless IPV6_V6ONLY is set."""
+    if sock.domain == AF_INET6 and not any(sock.options.get(V6ONLY, b"")):
+        return (AF_INET6, AF_INET)
+    return (sock.domain,)
+
+
+def _ports(kernel: Kernel, sock: Socket) -> Ports:
     return kernel.state.ports if sock.kind == STREAM else kernel.state.datagram_ports
 
 
-def _free_port(kernel: Kernel, ports: dict[int, int]) -> int:
+def _free_port(kernel: Kernel, ports: Ports) -> int:
     state = kernel.state
-    while state.next_port in ports:
+    while (AF_INET, state.next_port) in ports or (AF_INET6, state.next_port) in ports:
         state.next_port = 32768 + (state.next_port - 32767) % 28232
     port = state.next_port
     state.next_port = 32768 + (port - 32767) % 28232
@@ -123,8 +134,12 @@ def _free_port(kernel: Kernel, ports: dict[int, int]) -> int:
 def _bound(kernel: Kernel, sock: Socket, address: Address) -> Socket | None:
     """The socket that has an address."""
     unix = sock.domain == AF_UNIX
-    number = kernel.state.names.get(address[0]) if unix else _ports(kernel, sock).get(address[1])
+    number = kernel.state.names.get(address[0]) if unix else _ports(kernel, sock).get((_domain(address), address[1]))
     return kernel.state.sockets.get(number) if number is not None else None
+
+
+def _domain(address: Address) -> int:
+    return AF_INET6 if ":" in address[0] else AF_INET
 
 
 # ---- connections ------------------------------------------------------------------------------------------
@@ -166,7 +181,13 @@ def _give_name(kernel: Kernel, sock: Socket) -> None:
     if sock.address is None and sock.domain != AF_UNIX:
         bind(kernel, sock, ("127.0.0.1" if sock.domain == AF_INET else "::1", 0))
         if sock.kind == STREAM and sock.address is not None:
-            del kernel.state.ports[sock.address[1]]
+            _forget_ports(kernel, sock.number)
+
+
+def _forget_ports(kernel: Kernel, number: int) -> None:
+    for ports in (kernel.state.ports, kernel.state.datagram_ports):
+        for key in [key for key, owner in ports.items() if owner == number]:
+            del ports[key]
 
 
 def accept(kernel: Kernel, opened: Open) -> Socket | None:
@@ -189,9 +210,7 @@ def close(kernel: Kernel, number: int) -> None:
         peer.generation += 1
         if sock.content:
             peer.error = E.ECONNRESET
-    for ports in (state.ports, state.datagram_ports):
-        for port in [p for p, n in ports.items() if n == number]:
-            del ports[port]
+    _forget_ports(kernel, number)
     for name in [n for n, s in state.names.items() if s == number]:
         del state.names[name]
     for waiting in sock.queue:

@@ -211,8 +211,8 @@ class State:
     futexes: dict[int, list[Sleeper]] = field(default_factory=dict)  # by absolute address
     missed: dict[int, tuple[int, int]] = field(default_factory=dict)  # futex woken with nobody there: tick, tid
     timers: dict[int, Timer] = field(default_factory=dict)
-    ports: dict[int, int] = field(default_factory=dict)  # TCP: port to socket
-    datagram_ports: dict[int, int] = field(default_factory=dict)
+    ports: dict[tuple[int, int], int] = field(default_factory=dict)  # TCP: domain and port to socket
+    datagram_ports: dict[tuple[int, int], int] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)  # AF_UNIX names to sockets
     next_number: int = 1
     next_pid: int = 1000
