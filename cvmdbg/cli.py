@@ -7,10 +7,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvmdbg import guest_options
 from cvmdbg.target import TargetError, UserError
+
+if TYPE_CHECKING:
+    from cvmdbg.session import Session
 
 EPILOG = "PATH is a folder with a cvm.yaml, a cvm.yaml, a bare-metal or Linux ELF file, or demo:NAME."
 
@@ -70,6 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     guest_options.add_root(run)
     _session_options(run)
     guest_options.add_recording(run)
+    replay = tools.add_parser("replay", help="debug post mortem what was recorded, or the console log of a real run")
+    replay.add_argument("path", metavar="FILE", help="its content says what it is")
+    replay.set_defaults(act=_replay)
+    _session_options(replay)
     doctor = tools.add_parser("doctor", help="say what this installation is and whether it works")
     doctor.add_argument("--json", action="store_true", help="one JSON object")
     doctor.set_defaults(act=_doctor)
@@ -117,10 +124,20 @@ def _demo(args: argparse.Namespace) -> int:
     return _run(args)
 
 
+def _replay(args: argparse.Namespace) -> int:
+    from cvmdbg.launch import replayed
+
+    return _debug(replayed(args.path), args)
+
+
 def _run(args: argparse.Namespace) -> int:
+    return _debug(guest_options.session(args), args)
+
+
+def _debug(session: Session, args: argparse.Namespace) -> int:
+    """Show the screen, or carry out the commands."""
     from cvmdbg.batch import lines_of, run_batch
 
-    session = guest_options.session(args)
     if args.batch or args.json or not _terminal():
         return run_batch(session, lines_of(args.commands, args.scripts), args.json)
     from cvmdbg.tui.app import run_app

@@ -27,11 +27,12 @@ from cvmdbg.target import (
     TargetError,
     Thread,
     ThreadState,
+    Unknown,
     UserError,
 )
 from cvmdbg.twins import adopt
 from cvmdbg.values import Value
-from sessions.event import Call, Captured, ModuleLoad, Note, Output, Wait
+from sessions.event import Call, Captured, ModuleLoad, Note, Observation, Output, Wait
 
 if TYPE_CHECKING:
     from cvmdbg.session import Facts
@@ -95,10 +96,11 @@ class Debugger:
 
     # ---- what happened ----
 
-    def drain(self) -> None:
-        """Take what was observed: calls into the trace, output to the console."""
+    def drain(self) -> tuple[Observation | Crossing, ...]:
+        """Take what was observed, and return it: calls into the trace, output to the console."""
         self.seen = []
-        for item in self.target.drain():
+        drained = self.target.drain()
+        for item in drained:
             match item:
                 case Crossing():
                     self.seen.append(self.trace.crossing(item))
@@ -114,6 +116,7 @@ class Debugger:
                     self.console.say(text, "monitor", tick)
                 case Wait():
                     pass  # threads() tells who waits
+        return drained
 
     def refresh(self) -> None:
         """Look again at what is in memory: compartments, modules, pending breakpoints, loader sites."""
@@ -173,10 +176,18 @@ class Debugger:
         if self._thread < 0:
             return
         now = {
-            r.name: self.target.read_register(self._thread, r.name) for r in self.target.registers if r.kind != "vector"
+            r.name: value
+            for r in self.target.registers
+            if r.kind != "vector" and (value := self._seen_register(r.name)) is not None
         }
         self.registers_before.setdefault(self._thread, []).append(now)
         del self.registers_before[self._thread][:-3]
+
+    def _seen_register(self, name: str) -> int | None:
+        try:
+            return self.target.read_register(self._thread, name)
+        except Unknown:
+            return None
 
     # ---- selection ----
 
@@ -306,6 +317,13 @@ class Debugger:
     def pc(self, thread: int) -> int:
         """The absolute pc of a thread."""
         return self.target.read_register(thread, "pc") & VALUE
+
+    def known_pc(self, thread: int) -> int | None:
+        """The same, None where it was not seen."""
+        try:
+            return self.pc(thread)
+        except Unknown:
+            return None
 
     @property
     def ended(self) -> bool:

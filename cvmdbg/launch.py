@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cvmdbg.guests.intravisor.imported.log import open_log
 from cvmdbg.guests.linux.opening import Root
 from cvmdbg.guests.opening import NO_ROOT, open_guest, resolve, source_directories
 from cvmdbg.recordings import Recordings
 from cvmdbg.servers import gdb
 from cvmdbg.session import Session, Started
 from cvmdbg.settings import Settings
+from cvmdbg.target import UserError
 from cvmdbg.targets.emulator import EmulatorTarget
 from cvmdbg.targets.keeping import FactsNow
+from cvmdbg.targets.observed import FactsSeen, ObservedTarget
 from emulator_core._core import ISA_DIGEST
 from sessions.recorder import Recorder
 
@@ -78,3 +81,30 @@ def emulated(
     session = Session(EmulatorLaunch(path, tuple(arguments), recordings, root), settings)
     session.serve = gdb.serve
     return session
+
+
+@dataclass(frozen=True)
+class LogLaunch:
+    """Opens the console log of a real run, as often as asked."""
+
+    path: Path
+    kind: str = field(default="observed", init=False)
+
+    @property
+    def title(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    def start(self, arguments: Sequence[str] | None) -> Started:
+        """Read it."""
+        log = open_log(self.path)
+        target = ObservedTarget(log)
+        return Started(target, FactsSeen(target), said=log.notice)
+
+
+def replayed(name: str) -> Session:
+    """A session on a file of the past; its content says what it is, never its suffix."""
+    path = Path(name)
+    if not path.is_file():
+        raise UserError(f"{name}: there is no such file")
+    return Session(LogLaunch(path), Settings())

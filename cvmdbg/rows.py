@@ -65,7 +65,8 @@ class MapRow:
         fold = ("▸" if self.folded else "▾") if self.foldable else " "
         label = f"{self.badge:>2} {self.name}" if self.depth == 0 else f"{'  ' * self.depth}{self.flags} {self.name}"
         address = "" if self.address is None else hexa(self.address)
-        size = "" if self.size is None else size_text(self.size)
+        unknown = "?" if self.depth else ""
+        size = unknown if self.size is None else size_text(self.size)
         return f"{fold} {label:<30} {address:>12} {size:>6} {self.now:<4} {self.note}".rstrip()
 
 
@@ -260,7 +261,8 @@ class ModuleRow:
     @property
     def text(self) -> str:
         """Name, base, size, compartment, symbols, path, state."""
-        place = f"{hexa(self.base):>12} {size_text(self.size):>6} {self.badge:>2}"
+        size = size_text(self.size) if self.size else "?"
+        place = f"{hexa(self.base):>12} {size:>6} {self.badge:>2}"
         return f"{self.name:<16} {place} {self.symbols:<8} {self.path} {self.state}".rstrip()
 
 
@@ -317,6 +319,31 @@ class TraceRow:
         indent = "  " * self.layer
         head = f"{mark}{number} {tick_text(self.tick):>11} {self.thread_name:<5} {indent}{self.path:<7}"
         return f"{head} {self.call:<50} {result:<12} {ticks}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class RelocationRow:
+    """A relocation that a guest's loader printed: the slot got a capability (or number) to ``value``.
+
+    ``tag`` is what the loader found behind it, False where nothing was minted; ``points_at`` names what is there.
+    """
+
+    number: int
+    module: str
+    kind: str
+    slot: int
+    value: int
+    tag: bool
+    badge: str
+    points_at: str
+    tick: int | None
+
+    @property
+    def text(self) -> str:
+        """Number, module, kind, slot ← value, what was minted, what it points at."""
+        minted = "●" if self.tag else "✗ no tag: the loader spins after it"
+        where = f"{hexa(self.slot):>10} ← {hexa(self.value):<10} {minted}"
+        return f"{self.number:>4}  {self.module:<10} {self.kind:<8} {where} {self.badge:>2} {self.points_at}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ from cvmdbg.rows import (
 from cvmdbg.running import Run, Runner
 from cvmdbg.settings import Settings
 from cvmdbg.target import Target, UserError
+from cvmdbg.walking import Walker
 
 
 class Facts(Protocol):
@@ -171,8 +172,10 @@ class Session:
         return self.debugger
 
     @property
-    def runner(self) -> Runner:
-        """What runs the guest."""
+    def runner(self) -> Runner | Walker:
+        """What runs the guest, or walks over what was seen of one."""
+        if not self.live.target.registers:
+            return Walker(self.live)
         return Runner(self.live, Judge(self.live, self._feed_more if self.ask_input is not None else None))
 
     def _feed_more(self) -> bool:

@@ -89,7 +89,9 @@ class Loaded:
 
 
 def load(module: Module, state: str = "") -> Loaded:
-    """Parse a module's file; one that is broken stays in the list without symbols."""
+    """Parse a module's file; one that is broken, or whose file nobody has, stays in the list without symbols."""
+    if not module.content:
+        return Loaded(module, None, state=state)
     try:
         return Loaded(module, ElfImage(module.content, module.name), state=state)
     except UserError as error:

@@ -26,6 +26,10 @@ class TargetError(Exception):
     """This operation failed; the session lives."""
 
 
+class Unknown(TargetError):
+    """This was not seen, and what is left cannot tell it: one sentence why."""
+
+
 class TargetLost(TargetError):
     """The link or the machine behind the target is gone."""
 
@@ -142,11 +146,15 @@ class ThreadState(Enum):
     RUNNABLE = "runnable"
     WAITING = "waiting"
     EXITED = "exited"
+    UNKNOWN = "unknown"  # it was seen, but not what it does
 
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A guest thread. ``ids`` holds the numbers others give it: ``slot``, ``host``, ``libos``, ``pthread``."""
+    """A guest thread. ``ids`` holds the numbers others give it: ``slot``, ``host``, ``libos``, ``pthread``.
+
+    ``tid`` stands for ``libos`` where the LibOS prints it in hex.
+    """
 
     number: int
     name: str

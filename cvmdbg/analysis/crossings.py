@@ -281,7 +281,7 @@ class Trace:
     def _caller(self, badge: str) -> Caller:
         """The memory of a compartment as its own pointers mean it, while it stands as it is now."""
         found = self._places().named(badge)
-        pure = found is not None and found.pure
+        pure = found is not None and bool(found.pure)
         base = found.begin if found is not None and not pure else 0
         return Caller(ABI, self._read, base, pure)
 

@@ -66,7 +66,7 @@ class Loader:
         debug = self._debug(entry, compartment)
         if not debug:
             return []
-        shape = _Shape(compartment.pure)
+        shape = _Shape(bool(compartment.pure))
         state = self._word(debug + 2 * shape.step + 8) & 0xFFFFFFFF
         node = self._pointer(debug + shape.step, compartment)
         bases = {e.module.base for e in symbols.loaded if not e.state}

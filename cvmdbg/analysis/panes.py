@@ -40,14 +40,21 @@ def status(debugger: Debugger, session: str, kind: str) -> Status:
     thread = stop.thread if debugger.thread < 0 else debugger.thread
     if thread < 0:
         return Status(session, kind, _state(stop), _why(debugger), "", None, "", stop.tick, _exit(stop))
-    pc = debugger.pc(thread)
-    badge = debugger.places.badge(pc)
-    named = debugger.symbols.name_at(pc)
-    place = debugger.places.label(badge) if badge else (named.text if named is not None else hexa(pc))
+    place = _place(debugger, thread)
     links = debugger.trace.open_links(thread)
     entered = debugger.places.label(links[-1].source) if links and links[-1].source != "M" else None
     name = f"thread {debugger.thread_name(thread)}"
     return Status(session, kind, _state(stop), _why(debugger), place, entered, name, stop.tick, _exit(stop))
+
+
+def _place(debugger: Debugger, thread: int) -> str:
+    """Where a thread is: its compartment, else the name of its code; empty when that was not seen."""
+    pc = debugger.known_pc(thread)
+    if pc is None:
+        return ""
+    badge = debugger.places.badge(pc)
+    named = debugger.symbols.name_at(pc)
+    return debugger.places.label(badge) if badge else (named.text if named is not None else hexa(pc))
 
 
 def _state(stop: Stop) -> str:
@@ -58,7 +65,9 @@ def _state(stop: Stop) -> str:
 
 
 def _why(debugger: Debugger) -> str:
-    return debugger.halt.text if debugger.halt is not None else "deployed, not started"
+    if debugger.halt is not None:
+        return debugger.halt.text
+    return next((r.detail for r in debugger.target.stop.reasons if r.detail), "deployed, not started")
 
 
 def _exit(stop: Stop) -> int | None:
@@ -76,7 +85,7 @@ def compartment_rows(debugger: Debugger, unfolded: frozenset[str], folded: froze
 
 def _pointers(debugger: Debugger) -> Pointers:
     thread = debugger.thread
-    if thread < 0:
+    if thread < 0 or debugger.known_pc(thread) is None:
         return Pointers()
     frame = debugger.frames(1)[0]
     read = debugger.target.read_register
@@ -91,6 +100,7 @@ _STATES = {
     ThreadState.RUNNABLE: "runnable",
     ThreadState.WAITING: "waits",
     ThreadState.EXITED: "exited",
+    ThreadState.UNKNOWN: "?",
 }
 
 
@@ -100,19 +110,18 @@ def thread_rows(debugger: Debugger) -> tuple[ThreadRow, ...]:
 
 
 def _thread_row(debugger: Debugger, thread: Thread) -> ThreadRow:
-    pc = debugger.pc(thread.number)
-    ids = {name: hexa(value) if name == "pthread" else str(value) for name, value in thread.ids.items()}
-    sp = _stack_pointer(debugger, thread.number)
-    room = stack_room(debugger, sp)
+    pc = debugger.known_pc(thread.number)
+    ids = {name: hexa(value) if name in ("pthread", "tid") else str(value) for name, value in thread.ids.items()}
+    room = "" if pc is None else stack_room(debugger, _stack_pointer(debugger, thread.number))
     note = "the stack is on the heap !" if room.startswith("heap") else ""
     return ThreadRow(
         number=thread.number,
         name=thread.name,
         host=ids.get("host", "—"),
-        libos=ids.get("libos", "—"),
+        libos=ids.get("libos", ids.get("tid", "—")),
         pthread=ids.get("pthread", "—"),
         state=_thread_state(debugger, thread),
-        badge=debugger.places.badge(pc),
+        badge="?" if pc is None else debugger.places.badge(pc),
         stack=room,
         note=note,
         selected=thread.number == debugger.thread,
@@ -127,7 +136,8 @@ def _thread_state(debugger: Debugger, thread: Thread) -> str:
         return {"fault": "fault", "waiting": "reads input", "exit": "ended"}.get(halt.kind, "stopped")
     if thread.state is ThreadState.WAITING:
         return thread.reason or "waits"
-    return thread.reason if thread.state is ThreadState.EXITED and thread.reason else _STATES[thread.state]
+    told = thread.state in (ThreadState.EXITED, ThreadState.UNKNOWN) and thread.reason
+    return thread.reason if told else _STATES[thread.state]
 
 
 def _stack_pointer(debugger: Debugger, number: int) -> int:

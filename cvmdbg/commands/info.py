@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cvmdbg.analysis import panes
 from cvmdbg.analysis.registers import KINDS, grant_lines, register_rows, register_value
+from cvmdbg.analysis.relocations import relocation_rows
 from cvmdbg.commands.report import capability_value, jsonable, table
 from cvmdbg.commands.table import Command, Json, Result
 from cvmdbg.forms import VALUE, capability_columns, hexa
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 FAMILY = "info"
 MAX_SYMBOLS = 400
+_ABI = {True: "purecap", False: "hybrid", None: "purecap or hybrid: not known yet"}
 
 
 def _register_json(row: RegisterRow) -> Json:
@@ -64,7 +66,7 @@ def info_compartments(session: Session, text: str) -> Result:
         if found is None:
             raise UserError(f"there is no compartment {text.strip()}")
         lines = [f"{found.badge} {found.name}  {hexa(found.base)} … {hexa(found.base + found.size)}"]
-        lines.append(f" DDC covers {hexa(found.begin)} … {hexa(found.end)}, {'purecap' if found.pure else 'hybrid'}")
+        lines.append(f" DDC covers {hexa(found.begin)} … {hexa(found.end)}, {_ABI[found.pure]}")
         lines += [f" {line}" for line in grant_lines(debugger, found.badge)]
         grants: list[Json] = [
             {"name": g.name, "title": g.title, "meaning": g.meaning, "capability": capability_value(g.value)}
@@ -144,6 +146,13 @@ def info_modules(session: Session, text: str) -> Result:
     """ELF files in memory."""
     header = f"{'module':<16} {'base':>12} {'size':>6} in {'symbols':<8} file"
     return table(panes.module_rows(session.live), header, "nothing is loaded", "modules")
+
+
+def info_relocations(session: Session, text: str) -> Result:
+    """What the guest's loader printed of its relocations; with a module only those in it."""
+    rows = [r for r in relocation_rows(session.live) if not text.strip() or text.strip() in r.module]
+    header = f"   #  {'module':<10} {'type':<8} {'slot':>10}   {'value':<10} minted in points at"
+    return table(rows, header, "no relocations were printed yet", "modules")
 
 
 def summary(session: Session, text: str) -> Result:
@@ -311,6 +320,17 @@ COMMANDS = (
     ),
     Command(
         "info sharedlibrary", "modules", ("info sh", "info modules"), (), "", "g", "", ("info modules",), info_modules
+    ),
+    Command(
+        "info relocations",
+        "relocations that the guest's loader printed",
+        ("info rel",),
+        (),
+        "[MODULE]",
+        "g",
+        "Each row is a slot and what it was given: ✗ where no capability was minted.",
+        ("info relocations", "info rel app1"),
+        info_relocations,
     ),
     Command(
         "info symbol",

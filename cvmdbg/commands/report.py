@@ -114,11 +114,12 @@ def stop_lines(session: Session, halt: Halt) -> Iterable[str]:
         return
     mark = "✗" if halt.kind == "fault" else "■"
     if halt.text:
-        yield f"{mark} {halt.text}, thread {debugger.thread_name(halt.stop.thread)}{tick}"
+        thread = f", thread {debugger.thread_name(halt.stop.thread)}" if halt.stop.thread >= 0 else ""
+        yield f"{mark} {halt.text}{thread}{tick}"
     yield from halt.lines
     if halt.kind == "fault":
         yield from explain(debugger).lines
-    if debugger.thread >= 0:
+    if debugger.thread >= 0 and debugger.known_pc(debugger.thread) is not None:
         yield where_line(debugger)
         yield from current_lines(debugger)
     for row in display_rows(debugger):
@@ -168,18 +169,19 @@ def instruction_line(debugger: Debugger, address: int) -> str:
 def stop_value(session: Session, halt: Halt) -> dict[str, Json]:
     """A stop for programs."""
     debugger = session.live
+    known = debugger.known_pc(debugger.thread) is not None if debugger.thread >= 0 else True
     value: dict[str, Json] = {
         "kind": halt.kind,
         "reason": halt.text,
         "thread": halt.stop.thread,
-        "pc": hex(halt.stop.pc),
+        "pc": hex(halt.stop.pc) if known else None,
         "tick": halt.stop.tick,
         "breakpoint": halt.number,
     }
     if halt.kind == "exit":
         found = status(debugger, "", "").exit_status
         value["status"] = found
-    elif debugger.thread >= 0:
+    elif debugger.thread >= 0 and known:
         named, line = debugger.symbols.name_at(halt.stop.pc), debugger.symbols.line_at(halt.stop.pc)
         value["function"] = named.name if named is not None else ""
         value["offset"] = named.offset if named is not None else 0

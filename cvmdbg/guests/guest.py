@@ -110,7 +110,8 @@ class Grant:
 class Compartment:
     """A compartment of the map. ``base`` and ``size`` are its own memory, ``begin`` … ``end`` what its DDC covers.
 
-    ``inside`` is the badge of the compartment that serves it; ``store`` the address of its capability store.
+    ``inside`` is the badge of the compartment that serves it; ``store`` the address of its capability store. ``pure``
+    says whether its pointers are capabilities; None when that is not known.
     """
 
     badge: str
@@ -120,7 +121,7 @@ class Compartment:
     begin: int
     end: int
     inside: str | None
-    pure: bool
+    pure: bool | None
     callback_out: str = ""
     callback_in: str = ""
     store: int | None = None

@@ -267,3 +267,25 @@ def test_a_run_from_another_folder(tmp_path: Path) -> None:
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert out.splitlines()[-1] == "$1 = 1"
+
+
+def replay(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "cvmdbg.cli", "replay", *words], capture_output=True, text=True)
+
+
+LOG = Path(__file__).parent.parent / "guests" / "imported" / "musl.md"
+
+
+def test_replay_opens_the_console_log_of_a_real_run() -> None:
+    done = replay(str(LOG), "--batch", "-ex", "info compartments 17", "-ex", "info relocations")
+    assert done.returncode == 0, done.stderr
+    assert "ca0 sealed COMP PCC  ●        4400b0471  r-xR-E    440000000 +1G     s4  entry of libldso.so" in done.stdout
+    assert "440114c20 ← 4401263ed" in done.stdout
+
+
+def test_replay_says_in_one_sentence_why_a_file_is_no_past(tmp_path: Path) -> None:
+    (tmp_path / "some.log").write_text("hello\n")
+    for name in ("some.log", "none.log"):
+        done = replay(str(tmp_path / name), "--batch")
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "some.log, line 1: 'hello'" in replay(str(tmp_path / "some.log"), "--batch").stderr

@@ -56,8 +56,8 @@ class Compartments(Rows):
 
     def draw(self, item: MapRow, cells: int) -> Line:
         """One compartment or part."""
-        begin = hexa(item.address) if item.address is not None and item.size else "host memory"
-        size = size_text(item.size) if item.size else ""
+        begin = hexa(item.address) if item.address is not None and (item.size or item.depth) else "host memory"
+        size = size_text(item.size) if item.size else "?" if item.depth else ""
         end = hexa(item.address + item.size) if item.address is not None and item.size else ""
         name = self._labels(item, self._name_cells(cells) - max(0, len(begin) - 10))
         to = right(end, 11) if cells >= HUGE else ""

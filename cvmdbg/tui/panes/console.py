@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from cvmdbg.forms import tick_text
+from cvmdbg.guests.intravisor.imported.forms import meaning
 from cvmdbg.rows import OutputRow
 from cvmdbg.tui.panes.base import Rows
 from cvmdbg.tui.snapshot import Content, Look, OutputLook
@@ -80,7 +81,8 @@ class Console(Rows):
     def detail(self, item: OutputRow) -> str:
         """The whole line, and its tick."""
         tick = f"   tick {tick_text(item.tick)}" if item.tick is not None else ""
-        return f"{item.line}{tick}"
+        told = meaning(item.line) if item.source in ("guest", "monitor") else ""
+        return f"{item.line}{tick}{'   · ' + told if told else ''}"
 
     def open(self, item: Any) -> None:
         """Going to the write that printed it needs history."""
