@@ -30,8 +30,8 @@ MAX_INPUT = 1 << 16
 class Batch:
     """Carries out lines on a session and prints what comes of them."""
 
-    def __init__(self, session: Session, out: TextIO, err: TextIO, as_json: bool) -> None:
-        self.session, self.out, self.err, self.json = session, out, err, as_json
+    def __init__(self, session: Session, out: TextIO, err: TextIO, as_json: bool, quiet: bool = False) -> None:
+        self.session, self.out, self.err, self.json, self.quiet = session, out, err, as_json, quiet
         self._unread = Unread(session.console)
         self.status = OK
 
@@ -88,7 +88,7 @@ class Batch:
                 self._object(line, {"ok": True, "result": result.value, "text": list(result.lines)})
             return
         self.console(final=True)
-        for text in result.lines:
+        for text in () if self.quiet else result.lines:
             self._write(text)
 
     def _write(self, text: str) -> None:
@@ -131,9 +131,12 @@ def lines_of(commands: Iterable[str], scripts: Iterable[str]) -> list[str]:
     return found
 
 
-def run_batch(session: Session, lines: list[str], as_json: bool) -> int:
-    """Everything: deploy, run the lines, print; Ctrl-C stops the guest, a second one the program."""
-    batch = Batch(session, sys.stdout, sys.stderr, as_json)
+def run_batch(session: Session, lines: list[str], as_json: bool, leave: Callable[[], None] | None = None) -> int:
+    """Everything: deploy, run the lines, print; Ctrl-C stops the guest, a second one the program.
+
+    With ``leave``, which is called at the end while the guest is still there, nothing is said about the commands.
+    """
+    batch = Batch(session, sys.stdout, sys.stderr, as_json, quiet=leave is not None)
     session.pause = batch.progress
     session.ask_input = partial(_ask, batch)
     try:
@@ -141,6 +144,8 @@ def run_batch(session: Session, lines: list[str], as_json: bool) -> int:
             if batch.connect():
                 batch.run(lines)
             batch.console(final=True)
+            if leave is not None and session.debugger is not None:
+                leave()
     except BrokenPipeError:
         quiet_pipe()
         return batch.status or OK

@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = tools.add_parser("doctor", help="say what this installation is and whether it works")
     doctor.add_argument("--json", action="store_true", help="one JSON object")
     doctor.set_defaults(act=_doctor)
-    for module in ("cvmdbg.serve_cli", "cvmdbg.cap", "cvmdbg.isa_cli", "cvmdbg.bench"):
+    for module in ("cvmdbg.serve_cli", "cvmdbg.cap", "cvmdbg.isa_cli", "cvmdbg.strace_cli", "cvmdbg.bench"):
         _tool(tools, module)
     return parser
 

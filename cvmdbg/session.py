@@ -125,6 +125,7 @@ class Session:
         self._feed: Callable[[bytes | None], None] | None = None
         self.startup: tuple[str, ...] = ()
         self.ask_input: Callable[[], bytes | None] | None = None
+        self.on_connect: Callable[[Debugger], None] | None = None
         self.serve: Serve | None = None
         self.confined = False  # while a client of a server has a command carried out
 
@@ -141,6 +142,8 @@ class Session:
         kept = {} if old is None else {name: getattr(old, name) for name in KEPT}
         self.debugger = Debugger(started.target, started.facts, self.console, self._cancel, self.settings, **kept)
         self._feed = started.feed
+        if self.on_connect is not None:
+            self.on_connect(self.debugger)
         if started.said:
             self.console.say(started.said)
         self.debugger.drain()

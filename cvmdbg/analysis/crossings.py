@@ -121,11 +121,12 @@ class Trace:
     def __init__(self, target: Target, places: Callable[[], Places]) -> None:
         self._target = target
         self.style: Style = PANES
+        self.keep = True
         self.listeners: list[Callable[[str, Entry], None]] = []
         self._places = places
         self.entries: list[Entry] = []
         self.dropped = 0
-        self._outer = 0
+        self._outer = self._made = 0
         self._captured: list[Captured] = []
         self._threads: defaultdict[int, _Thread] = defaultdict(_Thread)
 
@@ -271,8 +272,10 @@ class Trace:
             parent.children += 1
             place, layer, above = parent.children, parent.layer + 1, parent.index
         entry = Entry(place, layer, above, tick, thread, path, known.name, known, number, None)
-        entry.index = self.dropped + len(self.entries)
-        self.entries.append(entry)
+        entry.index = self._made
+        self._made += 1
+        if self.keep or not self.listeners:
+            self.entries.append(entry)
         if len(self.entries) > MAX_ENTRIES:
             del self.entries[: MAX_ENTRIES // 10]
             self.dropped += MAX_ENTRIES // 10
