@@ -8,7 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 
-WHAT = "engine: the emulator, beside Unicorn and the QEMU that QEMU_MORELLO names; tui: keys and paints of the screen"
+WHAT = (
+    "engine: the emulator, beside Unicorn and the QEMU that QEMU_MORELLO names; remote: the GDB protocol over loopback, "
+    "beside that QEMU's stub; tui: keys and paints of the screen"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Figure:
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``bench`` to a command line; the parsed arguments go to ``main``."""
     bench = subparsers.add_parser("bench", help="measure cvmdbg itself", description="Measure cvmdbg itself.")
-    bench.add_argument("what", choices=("engine", "tui"), help=WHAT)
+    bench.add_argument("what", choices=("engine", "remote", "tui"), help=WHAT)
     bench.add_argument("--quick", action="store_true", help="fewer rounds")
     bench.add_argument("--json", action="store_true", help="one JSON array of rows")
 
