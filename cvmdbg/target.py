@@ -6,11 +6,11 @@ A fault of the guest is data in a Stop, never an exception.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sessions.event import Crossing as Crossing  # the target observes it, recordings keep it
 from sessions.event import Observation
@@ -301,6 +301,14 @@ class Moment(Protocol):
 
     def tag(self, address: int) -> bool:
         """The tag of a granule."""
+
+
+@runtime_checkable
+class ManyRegisters(Protocol):
+    """What a target may have besides: many registers of a thread in one call."""
+
+    def read_registers(self, thread: int, names: Sequence[str]) -> list[int]:
+        """The values of ``read_register`` for each name."""
 
 
 class Target(Protocol):

@@ -9,7 +9,7 @@ features/aarch64-capability.xml.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 CORE = "org.gnu.gdb.aarch64.core"
@@ -40,11 +40,11 @@ class Register:
     group: str = ""
     number: int = -1
     spelled: str = ""
+    is_capability: bool = field(init=False, repr=False, compare=False)
 
-    @property
-    def is_capability(self) -> bool:
-        """Does it hold a capability?"""
-        return self.type in CAPABILITY_TYPES or (self.bits in (128, 129) and self.name in _CAPABILITY_NAMES)
+    def __post_init__(self) -> None:
+        named = self.bits in (128, 129) and self.name in _CAPABILITY_NAMES
+        object.__setattr__(self, "is_capability", named or self.type in CAPABILITY_TYPES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ unsigned numbers, little-endian on the wire.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from gdbstub import hexadecimal
@@ -31,13 +31,12 @@ def decode(register: Register, dialect: Dialect, content: bytes) -> int:
     """The value in ``content``; a capability of the TAG_MAP dialect comes without its tag."""
     if len(content) != size(register, dialect):
         raise ValueError(f"{register.name} has {size(register, dialect)} bytes, not {len(content)}")
-    if register.is_capability and dialect is Dialect.TAG_FIRST:
-        return (content[0] & 1) << 128 | int.from_bytes(content[1:], "little")
-    return int.from_bytes(content, "little") & (1 << register.bits) - 1 if not register.is_capability else _low(content)
-
-
-def _low(content: bytes) -> int:
-    return int.from_bytes(content, "little") & (1 << 129) - 1
+    value = int.from_bytes(content, "little")
+    if not register.is_capability:
+        return value & (1 << register.bits) - 1
+    if dialect is Dialect.TAG_FIRST:
+        return value >> 8 | (value & 1) << 128
+    return value & (1 << 129) - 1
 
 
 def size(register: Register, dialect: Dialect) -> int:
@@ -45,6 +44,16 @@ def size(register: Register, dialect: Dialect) -> int:
     if register.is_capability:
         return 16 if dialect is Dialect.TAG_MAP else 17
     return (register.bits + 7) // 8
+
+
+def _speller(register: Register, dialect: Dialect) -> Callable[[int], bytes]:
+    """``encode`` for one register."""
+    length, mask = size(register, dialect), (1 << register.bits) - 1
+    if not register.is_capability:
+        return lambda value: (value & mask).to_bytes(length, "little")
+    if dialect is Dialect.TAG_FIRST:
+        return lambda value: ((value & RAW) << 8 | value >> 128 & 1).to_bytes(17, "little")
+    return lambda value: encode(register, dialect, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,7 @@ class Layout:
             self.by_number[register.number] = register
             offset += length
         self.block_size = offset
+        self._spellers = [(name, _speller(s.register, dialect), 2 * s.size) for name, s in self.slots.items()]
         self._tagged = {name: bit for bit, name in enumerate(CAPABILITIES) if name in self.slots}
 
     def register(self, name: str) -> Register:
@@ -89,15 +99,27 @@ class Layout:
 
         Tags of the TAG_MAP dialect are put where they belong.
         """
-        if not text or text.strip(b"0123456789abcdefABCDEFx"):
-            raise ValueError(f"expected hex digits of registers, found {hexadecimal.shown(text)}")
+        return self.with_tags(self._values(text, self.slots))
+
+    def read_some(self, text: bytes, names: Collection[str]) -> dict[str, int | None]:
+        """The same for some names only."""
+        wanted = {name: self.slots[name] for name in names}
+        if self.dialect is Dialect.TAG_MAP and TAG_MAP in self.slots:
+            wanted[TAG_MAP] = self.slots[TAG_MAP]
+        return self.with_tags(self._values(text, wanted))
+
+    def _values(self, text: bytes, slots: Mapping[str, Slot]) -> dict[str, int | None]:
+        if not text:
+            raise ValueError("expected hex digits of registers, found nothing")
+        known = text if b"x" not in text else text.replace(b"x", b"0")
+        content = hexadecimal.content(known)
         values: dict[str, int | None] = {}
-        for name, slot in self.slots.items():
-            part = text[2 * slot.offset : 2 * (slot.offset + slot.size)]
-            if len(part) < 2 * slot.size:
-                break
-            values[name] = None if part[:1] == b"x" else self.decode(name, hexadecimal.content(part))
-        return self.with_tags(values)
+        for name, slot in slots.items():
+            part = content[slot.offset : slot.offset + slot.size]
+            if len(part) == slot.size:
+                unknown = known is not text and text[2 * slot.offset] == ord("x")
+                values[name] = None if unknown else decode(slot.register, self.dialect, part)
+        return values
 
     def with_tags(self, values: Mapping[str, int | None]) -> dict[str, int | None]:
         """Capabilities with the tags that ``tag_map`` among them says; as they are where it is not."""
@@ -111,10 +133,14 @@ class Layout:
     def write_block(self, values: Mapping[str, int | None]) -> bytes:
         """A ``g`` reply (hex digits) of values; ``x`` for those that are None or missing."""
         parts = []
-        for name, slot in self.slots.items():
+        for name, spell, width in self._spellers:
             value = self.tag_map(values) if name == TAG_MAP else values.get(name)
-            parts.append("x" * 2 * slot.size if value is None else self.encode(name, value).hex())
+            parts.append("x" * width if value is None else spell(value).hex())
         return "".join(parts).encode()
+
+    def speller(self, name: str) -> Callable[[int], bytes]:
+        """What ``encode`` does with this register, looked up once."""
+        return _speller(self.slots[name].register, self.dialect)
 
     def tag_map(self, values: Mapping[str, int | None]) -> int:
         """The tags of capabilities as one number."""

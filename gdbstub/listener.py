@@ -21,7 +21,7 @@ from gdbstub.transport import PIECE, split_address
 
 BUSY = encode(b"E.another client is connected; it must leave first")
 POLITE = 1.0
-"""Seconds that a refused client has for its first packet, so that the refusal answers something."""
+"""Seconds that a refused client has to ask, to be answered and to leave."""
 
 
 class Listener:
@@ -41,6 +41,7 @@ class Listener:
         self._server: Server | None = None
         self._unsent = bytearray()
         self._refused: dict[socket.socket, float] = {}
+        self._told: set[socket.socket] = set()
         self.served = 0
 
     def _tcp(self, address: str, beyond_loopback: bool) -> socket.socket:
@@ -181,22 +182,27 @@ class Listener:
     # ---- refusing ----
 
     def _refuse(self, link: socket.socket) -> None:
-        """Answer the first packet of a client that came second, then let it go."""
-        with contextlib.suppress(OSError):
-            if b"$" not in link.recv(PIECE, socket.MSG_PEEK) and time.monotonic() < self._refused[link]:
-                link.recv(PIECE)
-                return
-            link.recv(PIECE)
-            link.send(b"+" + BUSY)
-        self._forget(link)
+        """Answer the first packet of a client that came second; it has a moment to read that and to leave."""
+        try:
+            content = link.recv(PIECE)
+            if b"$" in content and link not in self._told:
+                self._told.add(link)
+                link.send(b"+" + BUSY)
+        except BlockingIOError:
+            return
+        except OSError:
+            content = b""
+        if not content:
+            self._forget(link)
 
     def _expire(self) -> None:
         now = time.monotonic()
         for link in [link for link, end in self._refused.items() if now >= end]:
-            self._refuse(link)
+            self._forget(link)
 
     def _forget(self, link: socket.socket) -> None:
         del self._refused[link]
+        self._told.discard(link)
         self._poll.unregister(link)
         link.close()
 

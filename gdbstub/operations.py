@@ -41,6 +41,11 @@ class Stop:
     libraries: bool = False
     exit: int | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Has it no reason besides its signal and a step?"""
+        return not (self.breakpoint or self.watch or self.log or self.syscall or self.libraries)
+
 
 class Capabilities(Protocol):
     """Optional power: capabilities in memory, 129 bits, at 16-aligned addresses."""

@@ -6,6 +6,8 @@ receive(bytes) ──▶ packets ──▶ verbs ──▶ replies       ``runni
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import Any
 
 from gdbstub.commands import (
     breakpoints,
@@ -53,6 +55,13 @@ def find_verb(packet: bytes) -> Verb | None:
     word = _WORD.match(packet)
     name = word[0] if word is not None else b""
     return VERBS.get(name) or next((v for v in _OPEN_ENDED if packet.startswith(v.name)), None)
+
+
+@lru_cache(maxsize=512)
+def _parsed(packet: bytes) -> tuple[Verb | None, Any]:
+    """The row of a packet and its request, which never change: clients say the same things again and again."""
+    verb = find_verb(packet)
+    return verb, None if verb is None else verb.parse(packet)
 
 
 class Server:
@@ -118,11 +127,9 @@ class Server:
                 out += self._last
 
     def _answer(self, packet: bytes) -> bytes | None:
-        verb = find_verb(packet)
-        if verb is None:
-            return b""
         try:
-            return verb.serve(self.serving, verb.parse(packet))
+            verb, request = _parsed(packet)
+            return b"" if verb is None else verb.serve(self.serving, request)
         except ValueError as error:
             return self._refusal(Refused(EINVAL, str(error)), packet)
         except Refused as error:

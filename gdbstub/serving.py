@@ -70,10 +70,11 @@ class Serving:
         self._has_tag_map = TAG_MAP in self.layout.slots
         wanted = _EXPEDITED_TYPED if typed else EXPEDITED
         self._expedited = tuple(
-            (b"%02x:" % slot.register.number, name, slot.register)
+            (b"%02x:" % slot.register.number, name, self.layout.speller(name))
             for name, slot in self.layout.slots.items()
             if name in wanted
         )
+        self._expedited_names = tuple(name for _, name, _ in self._expedited)
 
     def offers(self) -> dict[str, bool | str]:
         """What this target can, for qSupported."""
@@ -120,6 +121,8 @@ class Serving:
             if thread is not None and thread.pid not in (None, -1, 0, PID):
                 raise Refused(EINVAL, f"there is no program {thread.pid}")
             return self.general
+        if thread.tid == self.stop.thread and thread.pid in (None, PID):
+            return thread.tid  # the one that stopped lives
         if self._alive is None:
             self._alive = frozenset(t.number for t in self.target.threads())
         if thread.tid not in self._alive or thread.pid not in (None, -1, 0, PID):
@@ -229,6 +232,8 @@ class Serving:
 
     def _collect_output(self) -> None:
         content = self.target.output()
+        if not content:
+            return
         room = self.room(2)
         for at in range(0, len(content), room):
             self.say(bytes(Output(content[at : at + room])))
@@ -290,15 +295,19 @@ class Serving:
             return bytes(Exited(stop.exit & 0xFF, pid) if stop.exit >= 0 else Killed(-stop.exit, pid))
         mine = thread is None or thread == stop.thread
         number = stop.thread if thread is None else thread
-        parts = [b"T%02xthread:%b;" % (stop.signal if mine else 0, bytes(self.thread_id(number)))]
+        parts = [b"T%02xthread:%b;" % (stop.signal if mine else 0, self._thread_name(number))]
         if self.lists_threads:
             parts.append(b"threads:%b;" % b",".join(b"%x" % t.number for t in self.target.threads()))
-        values = self.target.registers(number, [name for _, name, _ in self._expedited])
-        for (head, _, register), value in zip(self._expedited, values, strict=True):
+        values = self.target.registers(number, self._expedited_names)
+        for (head, _, spell), value in zip(self._expedited, values, strict=True):
             if value is not None:
-                parts.append(head + layouts.encode(register, self.layout.dialect, value).hex().encode() + b";")
-        parts += [b"%b:%b;" % (name, value) for name, value in self._reasons(stop)] if mine else []
+                parts.append(b"%b%b;" % (head, spell(value).hex().encode()))
+        if mine and (self._libraries or not stop.is_plain):
+            parts += [b"%b:%b;" % (name, value) for name, value in self._reasons(stop)]
         return b"".join(parts)
+
+    def _thread_name(self, number: int) -> bytes:
+        return b"p%x.%x" % (PID, number) if self.multiprocess else b"%x" % number
 
     def _reasons(self, stop: Stop) -> list[tuple[bytes, bytes]]:
         found: list[tuple[bytes, bytes]] = []

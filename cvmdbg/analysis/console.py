@@ -20,6 +20,7 @@ class Console:
         self._rows: list[OutputRow] = []
         self._dropped = 0
         self._partial: dict[tuple[str, int], tuple[int, bytes]] = {}
+        self.changes = 0  # grows with everything that is printed
 
     def rows(self, start: int = 0) -> tuple[OutputRow, ...]:
         """Lines from number ``start`` on; numbers keep counting when old lines are dropped."""
@@ -41,6 +42,7 @@ class Console:
         """Take printed bytes; a line without its newline stays open for its source and thread."""
         key = (output.source, output.thread)
         with self._lock:
+            self.changes += 1
             for piece in output.text.split(b"\n")[:-1]:
                 self._finish(key, output, piece, True)
             rest = output.text.rsplit(b"\n", 1)[-1]
@@ -50,6 +52,7 @@ class Console:
     def say(self, line: str, source: str = "debugger", tick: int | None = None) -> None:
         """A line of the debugger or of the prompt."""
         with self._lock:
+            self.changes += 1
             self._append(OutputRow(tick, -1, "", source, line))
 
     def _finish(self, key: tuple[str, int], output: Output, piece: bytes, whole: bool) -> None:

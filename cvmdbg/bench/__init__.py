@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 
 WHAT = (
-    "engine: the emulator, beside Unicorn and the QEMU that QEMU_MORELLO names; remote: the GDB protocol over loopback, "
-    "beside that QEMU's stub; tui: keys and paints of the screen"
+    "engine: the emulator, beside Unicorn and the QEMU that QEMU_MORELLO names; "
+    "remote: the GDB protocol over loopback, beside that QEMU's stub; tui: keys and paints of the screen"
 )
 
 

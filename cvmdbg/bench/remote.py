@@ -108,7 +108,7 @@ def _everything(client: Client, layout: Layout) -> list[Call[Any]]:
     if len(wanted) != len(CAPABILITIES):
         raise TargetError(f"the stub has {len(wanted)} capability registers; {len(CAPABILITIES)} were expected")
     if all(name in client.call(registers.read_all(layout)) for name in wanted):
-        return [registers.read_all(layout)]
+        return [registers.read_some(layout, wanted)]
     return [registers.read_one(layout, name) for name in wanted]
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from cvmdbg.target import Capabilities, Region, Register, Stop, Stops, TargetError, Thread
 from cvmdbg.targets.breaks import Breaks
 from cvmdbg.targets.inferior import Inferior, prot_letters
-from cvmdbg.targets.registers import REGISTERS, read_register
+from cvmdbg.targets.registers import REGISTERS, read_register, read_registers
 from emulator_core import _core
 from sessions.event import CapabilityWrite, Effect, MemoryWrite, RegisterWrite
 
@@ -78,6 +78,10 @@ class InferiorTarget:
     def read_register(self, thread: int, name: str) -> int:
         """129 bits for a capability register, 128 for a vector, 64 otherwise."""
         return read_register(self.inferior.machine, thread, name)
+
+    def read_registers(self, thread: int, names: Sequence[str]) -> list[int]:
+        """Many of them at once."""
+        return read_registers(self.inferior.machine, thread, names)
 
     def read(self, address: int, size: int) -> bytes:
         return self.peek(lambda machine: machine.read(address, size))

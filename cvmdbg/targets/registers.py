@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cvmdbg.target import Register, TargetError
 from emulator_core import _core
 
@@ -34,6 +36,12 @@ def read_register(machine: _core.Machine, thread: int, name: str) -> int:
     """129 bits for a capability register, 128 for a vector, 64 otherwise."""
     value = machine.get(thread, number(name))
     return value & LOW if name in _VIEWS else value
+
+
+def read_registers(machine: _core.Machine, thread: int, names: Sequence[str]) -> list[int]:
+    """The same for many."""
+    values = machine.registers(thread)
+    return [values[number(name)] & LOW if name in _VIEWS else values[number(name)] for name in names]
 
 
 def write_register(machine: _core.Machine, thread: int, name: str, value: int) -> None:

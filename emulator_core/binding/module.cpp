@@ -593,9 +593,8 @@ class Machine {
     nb::bytes crossings_packed() {
         check_idle();
         std::string out;
-        std::vector<struct emu_crossing> some(256);
-        while (size_t n = emu_crossings(emu, some.data(), some.size()))
-            for (size_t i = 0; i < n; i++) pack_crossing(out, some[i]);
+        while (size_t n = emu_crossings(emu, drained.data(), drained.size()))
+            for (size_t i = 0; i < n; i++) pack_crossing(out, drained[i]);
         return nb::bytes(out.data(), out.size());
     }
 

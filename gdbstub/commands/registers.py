@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,11 @@ def parse_write_one(packet: bytes) -> WriteOne:
 def read_all(layout: Layout, thread: ThreadId | None = None) -> Call[dict[str, int | None]]:
     """All registers that the stub's ``g`` reaches, by canonical name."""
     return Call(bytes(ReadAll(thread)), layout.read_block)
+
+
+def read_some(layout: Layout, names: Collection[str], thread: ThreadId | None = None) -> Call[dict[str, int | None]]:
+    """Some of the registers that the stub's ``g`` reaches; the others cost nothing here."""
+    return Call(bytes(ReadAll(thread)), lambda reply: layout.read_some(reply, names))
 
 
 def read_block(thread: ThreadId | None = None) -> Call[bytes]:

@@ -12,15 +12,30 @@ from cvmdbg.debugger import Debugger, Halt
 from cvmdbg.servers.gdb.objects import Objects, is_machine
 from cvmdbg.servers.gdb.stops import number, sentence, told
 from cvmdbg.session import Session
-from cvmdbg.target import Move, Reverse, Stop, StopKind, Target, TargetError, ThreadState, UserError
+from cvmdbg.target import (
+    ManyRegisters,
+    Move,
+    Reason,
+    Reverse,
+    Stop,
+    StopKind,
+    Target,
+    TargetError,
+    ThreadState,
+    UserError,
+)
 from gdbstub import description as descriptions
 from gdbstub.description import Description, Dialect
 from gdbstub.operations import Stop as Told
 from gdbstub.operations import ThreadFacts
+from gdbstub.signals import Signal
 from gdbstub.verb import EFAULT, EINVAL, EPERM, Refused
 
 SLICE = 0.02
 FIRST_BUDGET, LEAST_BUDGET = 100_000, 1000
+DRAIN = 64
+"""Plain steps between two looks at what the target observed; a crossing or anything else is looked at when it stops."""
+STEPPED = (Reason(StopKind.STEP),)
 MAX_WATCHED = 1 << 16
 WATCHPOINTS = 64
 PAGE = 4096
@@ -41,9 +56,13 @@ class Served:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._budget = FIRST_BUDGET
+        self._undrained = 0
         self._said: list[bytes] = []
+        self._heard = session.console.changes
         self._unread = Unread(session.console, session.console.count())
         self._calls: tuple[bool, frozenset[int]] = (False, frozenset())
+        target = self.target
+        self._many = target.read_registers if isinstance(target, ManyRegisters) else None
         self.objects_of = Objects(self.debugger)
         self.stop = told(self.target.stop) or Told(number(self.target.stop.thread), 5)
         self.capabilities = None if self.target.capabilities is None else Granules(self.target)
@@ -87,9 +106,11 @@ class Served:
     # ---- state ----
 
     def registers(self, thread: int, names: Sequence[str]) -> Sequence[int | None]:
-        read, inner = self.target.read_register, thread - 1
+        inner = thread - 1
         try:
-            return [read(inner, name) for name in names]
+            if self._many is not None:
+                return self._many(inner, names)
+            return [self.target.read_register(inner, name) for name in names]
         except (TargetError, IndexError):
             return [self._register(inner, name) for name in names]
 
@@ -166,8 +187,10 @@ class Served:
         except TargetError as error:
             debugger.drain()
             raise Refused(EINVAL, str(error)) from None
-        debugger.drain()
         debugger.changed()
+        if stop.reasons == STEPPED:
+            return self._stepped(stop)
+        debugger.drain()
         self._feed(stop)
         found = told(stop)
         if self._calls[0]:
@@ -178,6 +201,15 @@ class Served:
             self._tell(stop)
             self.stop = found
         return found
+
+    def _stepped(self, stop: Stop) -> Told:
+        """A step with nothing to tell: what was observed is taken now and then, in the order in which it happened."""
+        self._undrained += 1
+        if self._undrained >= DRAIN or self._calls[0]:
+            self._undrained = 0
+            self.debugger.drain()
+        self.stop = Told(number(stop.thread), Signal.TRAP, step=True)
+        return self.stop
 
     def _tell(self, stop: Stop) -> None:
         text = sentence(stop)
@@ -219,6 +251,9 @@ class Served:
 
     def output(self) -> bytes:
         """What stops had to say, and the console's new lines."""
+        if not self._said and self._heard == self.session.console.changes:
+            return b""
+        self._heard = self.session.console.changes
         said, self._said = self._said, []
         lines = [f"{text}\n" for _, text in self._unread.take(final=True)]
         return b"".join(said) + "".join(lines).encode("utf-8", "replace")
@@ -250,6 +285,7 @@ class Served:
     def settle(self) -> None:
         """The debugger stands where the client has gone: selection and modules follow."""
         target = self.target
+        self.debugger.drain()
         self.debugger.stopped(Halt(target.stop, "end", "a client of the gdb server has the guest"))
 
     def let_go(self, kill: bool) -> None:
