@@ -59,11 +59,10 @@ static inline uint64_t register_offset(const struct cpu *cpu, uint32_t word, uns
 #define MOVE_BASE_DDC(n, to) SETX(n, to)
 #define MOVE_BASE_CAP(n, to) LO(n) = (to)
 
-/* Other modes than a user's may have floating point closed. */
 #define ADDRESS(VIA, form, moves, size)                                                                      \
     unsigned n = BASE;                                                                                       \
     uint64_t moved = LO(n) + OFFSET_##form(size), at = LO(n) + ADDED_##moves(OFFSET_##form(size));           \
-    if (UNLIKELY(cpu->mode != EMU_MODE_USER || (n == R_SP && LO(R_SP) & cpu->sp_mask))) MISS;                \
+    if (UNLIKELY(n == R_SP && LO(R_SP) & cpu->sp_mask)) MISS;                                                \
     if (MOVES_##moves && UNLIKELY(!(MAY_MOVE_##VIA(n, moved)))) MISS
 #define WRITE_BACK(VIA, moves)                                                                               \
     if (MOVES_##moves) MOVE_BASE_##VIA(n, moved)

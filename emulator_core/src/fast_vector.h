@@ -4,7 +4,7 @@
 
 #include "slots.h"
 
-/* The fast way of a cold instruction's slot, or NULL. */
+/* The fast way of a cold instruction's slot where floating point is open, or NULL. */
 op_fn *vector_op(struct insn);
 
 #endif

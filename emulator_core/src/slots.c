@@ -1,6 +1,7 @@
 /* Pages of predecoded code: finding them, filling their slots, forgetting what was overwritten. */
 #include "slots.h"
 #include "access.h"
+#include "fast_float.h"
 #include "fast_vector.h"
 #include "fault.h"
 #include "memory.h"
@@ -29,7 +30,8 @@ __attribute__((constructor)) static void lowerings_collect(void) {
 
 static void lower_cold(struct slot *s, op_ref *op, struct insn in, uint16_t clause) {
     s->rd = (uint8_t)clause, s->rn = (uint8_t)(clause >> 8), s->imm = (int32_t)in.word;
-    op_fn *quick = vector_op(in);
+    op_fn *quick = in.fp_off ? NULL : float_op(clause, in.word);
+    if (!quick && !in.fp_off) quick = vector_op(in);
     *op = (op_ref){quick ? quick : fast_miss, step_cold};
 }
 

@@ -1,6 +1,7 @@
 """Loads and stores of V registers in the fast engine against the step engine: A64 and C64, tags included."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 from a64_programs import ALIGNED, MOVING, SP, family
@@ -51,11 +52,11 @@ class Twin:
         return stop.kind, stop.pc, fault, stop.tick - before, registers, *content
 
 
-def retiring(c64: bool, count: int) -> list[int]:
-    """Random words of which each retires by itself."""
-    generator, twin, found = FpGenerator(random.Random(7)), Twin(c64, 7), []
+def retiring(c64: bool, count: int, draw: Callable[[], int]) -> list[int]:
+    """Words of which each retires by itself."""
+    twin, found = Twin(c64, 7), list[int]()
     while len(found) < count:
-        word = generator.word(generator.random.choice(MEMORY_ENCODINGS))
+        word = draw()
         twin.start([word])
         if twin.machine.run(twin.thread, 10).kind is StopKind.HOSTCALL:
             found.append(word)
@@ -65,7 +66,9 @@ def retiring(c64: bool, count: int) -> list[int]:
 @pytest.mark.parametrize("c64", [False, True], ids=["A64", "C64"])
 def test_both_engines_agree(c64: bool) -> None:
     """The second run of the fast engine finds everything cached."""
-    pool, choice, executed = retiring(c64, 200), random.Random(8), 0
+    generator = FpGenerator(random.Random(7))
+    pool = retiring(c64, 200, lambda: generator.word(generator.random.choice(MEMORY_ENCODINGS)))
+    choice, executed = random.Random(8), 0
     for seed in range(PROGRAMS):
         words = choice.choices(pool, k=12)
         twin, ends = Twin(c64, seed), []
@@ -79,3 +82,53 @@ def test_both_engines_agree(c64: bool) -> None:
 
 def listing(words: list[int]) -> str:
     return "\n".join(f"  {word:08x}  {disassemble(word).text}" for word in words)
+
+
+# ---- arithmetic that the host does ----------------------------------------------------------------------------
+
+ARITHMETIC = ("fadd", "fsub", "fmul", "fnmul", "fdiv", "fmadd", "fmsub", "fnmadd", "fnmsub", "fmla", "fmls")
+FPCR, FPSR, IXC = 43, 44, 1 << 4
+ROUNDING_AND_FLUSHING = [0, 0, 0, 1 << 22, 2 << 22, 3 << 22, 1 << 24, 1 << 25]
+
+
+def arithmetic_word(choice: random.Random) -> int:
+    """Scalar, by vectors or by an element; of V0..V7, into V8..V15."""
+    encodings = [e for e in ENCODINGS if e.clause.split("_")[0] in ARITHMETIC]
+    word = FpGenerator(choice).word(choice.choice(encodings))
+    for low in (0, 5, 10, 16):  # the third source of a fused scalar is a register, too
+        if low != 10 or word >> 24 & 0x1F == 0x1F:
+            word &= ~(3 << (low + 3))
+    return word | 1 << 3
+
+
+def near(choice: random.Random) -> int:
+    """Four floats or two doubles around the least normal, infinity, one and zero."""
+    wide = choice.random() < 0.5
+    width, fraction = (64, 52) if wide else (32, 23)
+    lanes = 0
+    for lane in range(128 // width):
+        top = choice.choice([0, 1, 2, (1 << (width - fraction - 2)) - 1, *[(1 << (width - fraction - 2)) - 2] * 2])
+        exponent = choice.choice([top, (1 << (width - fraction - 1)) - choice.choice([1, 2, 3]), choice.randrange(256)])
+        bits = exponent << fraction | choice.choice([0, 1, (1 << fraction) - 1, choice.getrandbits(fraction)])
+        lanes |= ((bits | choice.getrandbits(1) << (width - 1)) & (1 << width) - 1) << lane * width
+    return lanes
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_host_arithmetic_agrees(seed: int) -> None:
+    """Results and flags of the fast engine are those of the step engine, whatever FPCR and FPSR say."""
+    choice, twin = random.Random(seed), Twin(False, seed)
+    pool = retiring(False, 200, lambda: arithmetic_word(choice))
+    for _ in range(100):
+        words = choice.choices(pool, k=16)
+        values, fpcr = [near(choice) for _ in range(V_COUNT)], choice.choice(ROUNDING_AND_FLUSHING)
+        fpsr, ends = choice.choice([IXC, IXC, 0]), []
+        for step in (True, False):
+            twin.start(words)
+            for n, value in enumerate(values):
+                twin.machine.set(twin.thread, V0 + n, value)
+            twin.machine.set(twin.thread, FPCR, fpcr)
+            twin.machine.set(twin.thread, FPSR, fpsr)
+            ends.append(twin.run(step))
+        assert ends[0] == ends[1], listing(words)
+        assert ends[0][3] == len(words) + 1
