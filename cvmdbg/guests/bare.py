@@ -41,6 +41,7 @@ class Bare:
 
     arch = "morello"
     calls = None
+    waits = None
 
     def __init__(self, path: Path, args: tuple[str, ...] = ()) -> None:
         if args:

@@ -51,7 +51,7 @@ class BoundaryKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """A stop at the boundary. ``thread`` is -1 for an alarm; device stores give address, size and value."""
+    """A stop at the boundary. ``thread`` is -1 for an alarm; faults and device stores give address and size."""
 
     kind: BoundaryKind
     thread: int
@@ -163,6 +163,13 @@ class Calls(Protocol):
         """Serves the call in ``words`` (x0 … x8): what x0 becomes when nothing else happens, else the outcome."""
 
 
+class Waits(Protocol):
+    """Optional power of a guest: it knows what its threads wait for, and who holds it."""
+
+    def who_waits(self, view: View) -> str:
+        """Nobody can run: who waits for what, who holds it, which wake-up was lost."""
+
+
 class Guest(Protocol):
     """A guest: deploys itself, serves its boundary, and knows what its memory means."""
 
@@ -176,6 +183,10 @@ class Guest(Protocol):
     @property
     def calls(self) -> Calls | None:
         """Its quick way to serve system calls, if it has one."""
+
+    @property
+    def waits(self) -> Waits | None:
+        """Its knowledge of who waits for whom, if it has any."""
 
     def start(self) -> tuple[Outcome, ...]:
         """The events of tick 0, in order: mappings, memory, threads. Called once."""

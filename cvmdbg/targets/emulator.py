@@ -247,7 +247,8 @@ class EmulatorTarget(InferiorTarget):
     def _faulted(self, stop: _core.Stop) -> Reason:
         assert stop.fault is not None
         fault = translate.fault(stop.fault)
-        self._fault = Boundary(BoundaryKind.FAULT, stop.thread, pc=stop.pc, detail=fault.kind)
+        where = {"pc": stop.pc, "address": fault.address, "size": fault.size}
+        self._fault = Boundary(BoundaryKind.FAULT, stop.thread, **where, detail=fault.kind)
         if self.keeping is not None:
             detail = f"{fault.kind} {fault.access} {fault.address:#x}"
             self.keeping.halted(Halted(self.tick, stop.thread, stop.pc, "fault", detail))
@@ -325,6 +326,9 @@ class EmulatorTarget(InferiorTarget):
         self._turn_ends = self.tick + QUANTUM
 
     def _who_waits(self) -> str:
+        if self.guest.waits is not None:
+            self._view.tick = self.tick
+            return self.guest.waits.who_waits(self._view)
         waiting = [t for t in self.threads() if t.state is ThreadState.WAITING]
         return ", ".join(f"{t.name} waits for {t.reason}" for t in waiting) or "no thread is left"
 

@@ -51,6 +51,7 @@ class ToyGuest:
     name = "toy"
     arch = "morello"
     calls = None
+    waits = None
 
     def __init__(self, lines: Sequence[str], threads: int = 1) -> None:
         self._code = program(lines)

@@ -52,6 +52,7 @@ class Intravisor:
 
     arch = "morello"
     calls = None
+    waits = None
 
     def __init__(self, path: Path, args: tuple[str, ...] = ()) -> None:
         path = path.resolve()

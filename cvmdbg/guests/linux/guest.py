@@ -12,8 +12,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from cvmdbg.guests.guest import Boundary, BoundaryKind, Calls, Compartment, Module, Outcome, Part, Symbol, View
-from cvmdbg.guests.linux import abi, image, life, loading, paths, proc, signals, streams
+from cvmdbg.guests.guest import Boundary, BoundaryKind, Calls, Compartment, Module, Outcome, Part, Symbol, View, Waits
+from cvmdbg.guests.linux import abi, deadlock, image, life, loading, paths, proc, signals, streams
 from cvmdbg.guests.linux.abi import E, Err, Wait
 from cvmdbg.guests.linux.calls import clocks
 from cvmdbg.guests.linux.calls.descriptors import make_open
@@ -292,6 +292,15 @@ class Linux:
         return self
 
     @property
+    def waits(self) -> Waits:
+        """Itself: ``who_waits`` below."""
+        return self
+
+    def who_waits(self, view: View) -> str:
+        self._kernel.view = view
+        return deadlock.explain(self._kernel)
+
+    @property
     def view(self) -> View:
         """What the LibOS looks through."""
         return self._kernel.view
@@ -435,7 +444,7 @@ class Linux:
         action = program.actions.get(number)
         if action is not None and action.where == 1:
             program.actions[number] = replace(action, where=0)
-        address = (boundary.address or boundary.pc) - space.base
+        address = (boundary.address if boundary.size else boundary.pc) - space.base
         signals.send(kernel, program, Pending(number, 1, address=address & abi.WORD), thread)
         signals.deliver_all(kernel)
         return Outcome(f"signal {number}", tuple(kernel.effects), (*kernel.said, Note(kernel.tick, f"signal {number}")))

@@ -57,7 +57,7 @@ def find(kernel: Kernel, node: Node, path: str, arguments: tuple[str, ...], dept
     head = kernel.files.read(node, 0, 256)
     if head.startswith(b"#!"):
         return _script(kernel, head, path, arguments, depth)
-    content = kernel.files.read(node, 0, node.size)
+    content = kernel.files.stored(node, 0, node.size)
     try:
         parsed = image.read(content)
     except ImageError:
@@ -72,7 +72,7 @@ def find(kernel: Kernel, node: Node, path: str, arguments: tuple[str, ...], dept
 
 
 def _interpreter(kernel: Kernel, node: Node, path: str) -> Executable:
-    content = kernel.files.read(node, 0, node.size)
+    content = kernel.files.stored(node, 0, node.size)
     try:
         return Executable(node, path, content, image.read(content), None, ())
     except ImageError:

@@ -22,7 +22,8 @@ KINDS = {
     "sock": stat.S_IFSOCK,
     "anon": 0,
 }
-MAX_CONTENT = 1 << 31
+MAX_CONTENT = 1 << 29
+MAX_SIZE = 1 << 43
 
 
 @dataclass(slots=True)
@@ -140,12 +141,18 @@ class Overlay:
         except OSError:
             raise Err(E.EIO) from None
 
-    def read(self, node: Node, offset: int, size: int) -> bytes:
-        """Bytes of a regular file; short at its end."""
+    def stored(self, node: Node, offset: int, size: int) -> bytes:
+        """Bytes of a regular file as far as they are kept: what is left up to its size is zeros."""
         content = node.content
         if content is None:
             return self._below(node)[offset : offset + size]
         return bytes(content[offset : offset + size])
+
+    def read(self, node: Node, offset: int, size: int) -> bytes:
+        """Bytes of a regular file; short at its end."""
+        found = self.stored(node, offset, size)
+        missing = min(size, node.size - offset) - len(found)
+        return found + bytes(missing) if missing > 0 else found
 
     def owned(self, node: Node) -> bytearray:
         """The bytes of a file, to be changed."""
@@ -162,20 +169,18 @@ class Overlay:
         if offset > len(own):
             own.extend(bytes(offset - len(own)))
         own[offset : offset + len(content)] = content
-        node.size = len(own)
+        node.size = max(node.size, offset + len(content))
         node.mtime = node.ctime = now
 
     def truncate(self, node: Node, size: int, now: int) -> None:
-        """Cuts or extends a file."""
-        if size > MAX_CONTENT:
+        """Cuts or extends a file; an extension costs nothing until it is written."""
+        if size > MAX_SIZE:
             raise Err(E.EFBIG)
         if size == 0:
             node.content, node.lower = bytearray(), None
         own = self.owned(node)
         if size < len(own):
             del own[size:]
-        else:
-            own.extend(bytes(size - len(own)))
         node.size = size
         node.mtime = node.ctime = now
 

@@ -80,7 +80,9 @@ class Space:
     def between(self, start: int, end: int) -> list[Area]:
         """The parts of areas that lie in a range."""
         at = max(bisect_right(self.starts, start) - 1, 0)
-        found = []
+        found: list[Area] = []
+        if start >= end:
+            return found
         for area in self.areas[at:]:
             if area.start >= end:
                 break

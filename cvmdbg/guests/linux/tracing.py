@@ -87,6 +87,8 @@ class _Reader:
 
     def look(self, address: int, size: int) -> bytes | None:
         """Bytes, None where they cannot be read."""
+        if address + size > 1 << 64:
+            return None
         try:
             content = self._changed(address, self._served.read(address, size))
         except TargetError:

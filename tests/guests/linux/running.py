@@ -45,7 +45,7 @@ def target(path: Path | str, *args: str, root: Path | None = None, **options: ob
 
 
 def finish(made: EmulatorTarget, limit: int = 10**11) -> Ran:
-    """Runs to the end. What stops it is kept, and gone on from, but a fault or a deadlock ends it."""
+    """Runs to the end. What stops it is kept, and gone on from, but a deadlock ends it."""
     ran = Ran()
     while made.tick < limit:
         stop = made.resume(Move.CONTINUE, budget=SLICE)
@@ -58,7 +58,7 @@ def finish(made: EmulatorTarget, limit: int = 10**11) -> Ran:
         ran.stops += [r for r in stop.reasons if r.kind is not StopKind.BUDGET]
         if ended is not None:
             ran.status = ended.status
-        if stop.reasons and any(r.kind in (StopKind.EXIT, StopKind.DEADLOCK, StopKind.FAULT) for r in stop.reasons):
+        if stop.reasons and any(r.kind in (StopKind.EXIT, StopKind.DEADLOCK) for r in stop.reasons):
             break
     ran.ticks = made.tick
     return ran

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
 
-from cvmdbg.target import UserError
-from tests.guests.linux.running import PROGRAMS, in_qemu, run
+from cvmdbg.target import StopKind, UserError
+from tests.guests.linux.running import PROGRAMS, finish, in_qemu, run, target
+
+long = pytest.mark.skipif(
+    "CVMDBG_LONG_TESTS" not in os.environ, reason="takes minutes: set CVMDBG_LONG_TESTS to run it"
+)
 
 
 @pytest.mark.parametrize("name", ["hello", "hello_musl"])
@@ -40,6 +46,120 @@ def test_the_shell_of_busybox_and_its_pipelines(debian: Path, qemu: str, script:
     assert not [r for r in ran.stops if r.status is None]
     status, printed = in_qemu(qemu, debian, busybox, "sh", "-c", script, name="/bin/busybox")
     assert (ran.status, ran.text.replace("/bin/busybox", "busybox")) == (status, printed.decode())
+
+
+def test_signals_come_and_go_as_in_qemu(debian: Path, qemu: str) -> None:
+    ran = run(PROGRAMS / "signals", root=debian)
+    assert [r.kind for r in ran.stops] == [StopKind.FAULT, StopKind.EXIT]
+    assert (ran.status, ran.printed) == in_qemu(qemu, debian, PROGRAMS / "signals")
+
+
+def test_a_deadlock_says_who_holds_and_who_waits(debian: Path) -> None:
+    (stop,) = run(PROGRAMS / "deadlock", root=debian).stops
+    assert stop.kind is StopKind.DEADLOCK
+    assert re.search(r"17/1000 waits for futex 0x\w+, a mutex that 17/1001 holds; 17/1001 waits for", stop.detail)
+    assert stop.detail.endswith("a deadlock: 17/1000 → 17/1001 → 17/1000")
+
+
+def test_a_lost_wake_up_is_said(debian: Path) -> None:
+    (stop,) = run(PROGRAMS / "deadlock", "lost", root=debian).stops
+    assert stop.kind is StopKind.DEADLOCK
+    assert re.search(r"a wake-up of it at tick \d+ by 1000 found nobody waiting: it was lost", stop.detail)
+
+
+SQL = """
+create table place(name text primary key, size int); create index by_size on place(size);
+with recursive n(i) as (select 1 union all select i + 1 from n where i < 300)
+insert into place select 'p' || i, i * i % 97 from n;
+update place set size = size + 1000 where size in (select size from place group by size having count(*) > 3);
+select count(*), sum(size), max(name), group_concat(size) from (select * from place order by size, name limit 20);
+begin; delete from place where size > 500; rollback; select count(*) from place; pragma integrity_check;
+"""
+
+
+def test_sqlite_works_through_a_generated_script(debian: Path, qemu: str) -> None:
+    sqlite = debian / "usr/bin/sqlite3"
+    rows = "".join(f"insert into more values({i}, 'row {i * 37 % 101}');\n" for i in range(60))
+    script = SQL + "create table more(a, b);\n" + rows + "select b, count(*) from more group by b order by 1 limit 9;\n"
+    ran = run(sqlite, "/tmp/file.db", root=debian, stdin=script.encode())
+    assert (ran.status, ran.printed) == in_qemu(qemu, debian, sqlite, ":memory:", stdin=script.encode())
+
+
+def test_lua_runs(debian: Path, qemu: str) -> None:
+    lua = debian / "usr/bin/lua5.4"
+    source = (
+        "local t = {} for i = 1, 500 do t[#t + 1] = ('%x'):format(i * i) end print(#table.concat(t), t[77], 7 // 2)"
+    )
+    source += " print(pcall(error, 'x'), string.rep('ab', 3), math.type(2^53), os.getenv('HOME'))"
+    ran = run(lua, "-e", source, root=debian)
+    assert (ran.status, ran.printed) == in_qemu(qemu, debian, lua, "-e", source)
+
+
+REDIS = """redis-server --port 7000 --save "" > /tmp/log & sleep 1
+redis-cli -p 7000 set a 5; redis-cli -p 7000 incr a; redis-cli -p 7000 lpush l 1 2 3; redis-cli -p 7000 lrange l 0 -1
+redis-cli -p 7000 eval 'return #redis.call("keys", "*")' 0; redis-cli -p 7000 shutdown nosave; wait; tail -1 /tmp/log
+"""
+
+
+def test_redis_answers_on_the_loopback_inside(debian: Path) -> None:
+    ran = run(debian / "bin/busybox", "sh", "-c", REDIS, root=debian)
+    *answers, last = ran.text.splitlines()
+    assert answers == ["OK", "6", "3", "3", "2", "1", "2"]
+    assert last.endswith("Redis is now ready to exit, bye bye...")
+    assert ran.status == 0
+
+
+THREADS = """
+import threading
+print("Hello world from CHERI python")
+counter, lock = 0, threading.Lock()
+def work():
+    global counter
+    print("Thread ID %d is starting." % threading.get_ident())
+    for _ in range(COUNT):
+        with lock:
+            counter += 1
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print("Final counter value:", counter)
+"""
+
+
+def _lines_of_threads(debian: Path, count: int) -> list[str]:
+    python = debian / "usr/bin/python3.11"
+    ran = run(python, "-c", THREADS.replace("COUNT", str(count)), root=debian)
+    return re.sub(r"ID \d+", "ID N", ran.text).splitlines()
+
+
+def test_two_threads_of_python_share_a_counter(debian: Path) -> None:
+    greeting, one, other, last = _lines_of_threads(debian, 3000)
+    assert (greeting, last) == ("Hello world from CHERI python", "Final counter value: 6000")
+    assert one == other == "Thread ID N is starting."
+
+
+@long
+def test_the_last_lines_of_the_published_log(debian: Path) -> None:
+    assert _lines_of_threads(debian, 1_000_000)[-1] == "Final counter value: 2000000"
+
+
+@long
+@pytest.mark.parametrize("name", ["json", "struct", "re", "zlib", "hashlib", "threading", "heapq"])
+def test_pythons_own_tests_pass(debian: Path, name: str) -> None:
+    ran = run(debian / "usr/bin/python3.11", "-m", "test", f"test_{name}", root=debian)
+    assert ran.text.endswith("Tests result: SUCCESS\n"), ran.text[-3000:]
+    assert ran.status == 0
+
+
+def test_a_program_that_python_starts_gets_a_cvm_of_its_own(debian: Path) -> None:
+    source = "import _posixsubprocess, os\nr, w = os.pipe()\npid = os.posix_spawn('/bin/busybox', ['busybox', 'echo', "
+    source += (
+        "'spawned'], {}, file_actions=[(os.POSIX_SPAWN_DUP2, w, 1)])\nprint(os.waitpid(pid, 0)[1], os.read(r, 99))"
+    )
+    made = target(debian / "usr/bin/python3.11", "-c", source, root=debian)
+    ran = finish(made)
+    assert ran.text == "0 b'spawned\\n'\n"
+    assert {call.layer for call in ran.calls} == {"17→16", "18→16"}
 
 
 def test_python_runs_and_loads_its_extension_modules(debian: Path, qemu: str) -> None:

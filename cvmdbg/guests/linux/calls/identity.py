@@ -169,7 +169,7 @@ def setpriority(kernel: Kernel, thread: Thread, which: int, who: int, priority: 
 def getrandom(kernel: Kernel, thread: Thread, buf: int, size: int, flags: int) -> int:
     if flags & 0xFFFFFFFF & ~7:
         raise Err(E.EINVAL)
-    size = min(size, 1 << 25)
+    size = kernel.room(thread, buf, min(size, 1 << 25))
     kernel.write(thread, buf, kernel.random(size))
     return size
 

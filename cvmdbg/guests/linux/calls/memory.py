@@ -12,6 +12,7 @@ from sessions.event import Map, MemoryWrite
 MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP = 1, 2, 4
 MADV_DONTNEED, MADV_FREE, MADV_REMOVE = 4, 8, 9
 CHUNK = 1 << 20
+MOST_WRITTEN_BACK = 1 << 28
 
 
 def letters(prot: int) -> str:
@@ -91,7 +92,7 @@ def _map_file(kernel: Kernel, thread: Thread, area: Area, opened: Open, offset: 
     area = Area(area.start, area.end, area.prot, opened.path, opened.target, offset, shared)
     kernel.effects += space.map(area)
     node = kernel.node(opened.target)
-    content = kernel.files.read(node, offset, area.end - area.start)
+    content = kernel.files.stored(node, offset, area.end - area.start)
     if content:
         kernel.effects.append(MemoryWrite(space.base + area.start, content))
     if not offset and content.startswith(b"\x7fELF"):
@@ -105,7 +106,7 @@ def write_back(kernel: Kernel, space: Space, start: int, end: int) -> None:
         node = kernel.files.nodes.get(area.inode) if area.shared else None
         if node is None or node.size <= area.offset:
             continue
-        size = min(area.end - area.start, node.size - area.offset)
+        size = min(area.end - area.start, node.size - area.offset, MOST_WRITTEN_BACK)
         content = kernel.view.read(space.base + area.start, size)
         if content != kernel.files.read(node, area.offset, size):
             kernel.files.write(node, area.offset, content, kernel.realtime)
@@ -165,7 +166,7 @@ def _refill(kernel: Kernel, space: Space, area: Area) -> None:
     kernel.effects.append(Map(space.base + area.start, area.end - area.start, area.prot))
     node = kernel.files.nodes.get(area.inode) if area.inode else None
     if node is not None:
-        content = kernel.files.read(node, area.offset, area.end - area.start)
+        content = kernel.files.stored(node, area.offset, area.end - area.start)
         if content:
             kernel.effects.append(MemoryWrite(space.base + area.start, content))
 
@@ -213,7 +214,7 @@ def _extend(kernel: Kernel, space: Space, area: Area, size: int) -> None:
 
 def _refill_file(kernel: Kernel, space: Space, area: Area) -> None:
     node = kernel.files.nodes.get(area.inode) if area.inode else None
-    if node is not None and (content := kernel.files.read(node, area.offset, area.end - area.start)):
+    if node is not None and (content := kernel.files.stored(node, area.offset, area.end - area.start)):
         kernel.effects.append(MemoryWrite(space.base + area.start, content))
 
 
