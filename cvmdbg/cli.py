@@ -137,7 +137,9 @@ def _run(args: argparse.Namespace) -> int:
 def _debug(session: Session, args: argparse.Namespace) -> int:
     """Show the screen, or carry out the commands."""
     from cvmdbg.batch import lines_of, run_batch
+    from cvmdbg.servers import gdb
 
+    session.serve = gdb.serve
     if args.batch or args.json or not _terminal():
         return run_batch(session, lines_of(args.commands, args.scripts), args.json)
     from cvmdbg.tui.app import run_app

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from cvmdbg.session import Session
 
 
+RECORDING = b"SQLite format 3\0"
+"""How the files of recordings begin."""
+
+
 def add_root(parser: argparse.ArgumentParser) -> None:
     """The files that a Linux program sees; nothing is written back to the host."""
     parser.add_argument(
@@ -37,6 +41,18 @@ def session(args: argparse.Namespace) -> Session:
 
     record = None if args.record is None else Path(args.record)
     return emulated(args.path, args.rest, record, not args.no_record, _root(args))
+
+
+def session_or_recording(args: argparse.Namespace) -> Session:
+    """The same for a path that may also name a recording: its content says so."""
+    from cvmdbg.launch import replayed
+
+    path = Path(args.path)
+    if path.is_file():
+        with path.open("rb") as stream:
+            if stream.read(len(RECORDING)) == RECORDING:
+                return replayed(args.path)
+    return session(args)
 
 
 def _root(args: argparse.Namespace) -> Root:

@@ -10,7 +10,6 @@ from cvmdbg.guests.intravisor.imported.log import open_log
 from cvmdbg.guests.linux.opening import Root
 from cvmdbg.guests.opening import NO_ROOT, open_guest, resolve, source_directories
 from cvmdbg.recordings import Recordings
-from cvmdbg.servers import gdb
 from cvmdbg.session import Session, Started
 from cvmdbg.settings import Settings
 from cvmdbg.target import UserError
@@ -78,9 +77,7 @@ def emulated(
         resolve(path)
         settings.values["directories"] = ":".join(str(folder) for folder in source_directories(path))
     recordings = Recordings(settings, record) if recording else None
-    session = Session(EmulatorLaunch(path, tuple(arguments), recordings, root), settings)
-    session.serve = gdb.serve
-    return session
+    return Session(EmulatorLaunch(path, tuple(arguments), recordings, root), settings)
 
 
 @dataclass(frozen=True)

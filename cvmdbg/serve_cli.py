@@ -15,7 +15,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="let a gdb or lldb debug a guest",
         description="Let a gdb or lldb debug a guest. Words behind -- are the guest's arguments.",
     )
-    parser.add_argument("path", metavar="PATH", help="what run takes")
+    parser.add_argument("path", metavar="PATH", help="what run takes, or a recording")
     parser.add_argument("--gdb", metavar="HOST:PORT", required=True, help="where to listen; unix:PATH is a Unix socket")
     parser.add_argument(
         "--client",
@@ -39,7 +39,7 @@ def main(args: argparse.Namespace) -> int:
     from cvmdbg.batch import run_server
     from cvmdbg.servers.gdb import listen, turns
 
-    session = guest_options.session(args)
+    session = guest_options.session_or_recording(args)
     session.connect()
     listener = listen(session, args.gdb, args.client, args.beyond_loopback)
     print(f"listening on {listener.address}", flush=True)

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from gdbstub.packet import LIMIT, Decoder, Frame, Kind, encode
 
+HEX_DIGITS = b"0123456789abcdefABCDEF"
 MAX_NAKS = 8
 """Damaged or refused packets in a row before the link is called garbled."""
 
@@ -159,4 +160,4 @@ class Conversation:
 def _is_interim(payload: bytes) -> bool:
     """An O packet with output, or an F request: the reply proper is still to come."""
     kind = payload[:1]
-    return kind == b"F" or (kind == b"O" and payload != b"OK" and len(payload) % 2 == 1)
+    return kind == b"F" or (kind == b"O" and len(payload) % 2 == 1 and not payload[1:].strip(HEX_DIGITS))

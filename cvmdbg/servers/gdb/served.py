@@ -33,6 +33,7 @@ from gdbstub.verb import EFAULT, EINVAL, EPERM, Refused
 
 SLICE = 0.02
 FIRST_BUDGET, LEAST_BUDGET = 100_000, 1000
+AT_ONCE = 1000
 DRAIN = 64
 """Plain steps between two looks at what the target observed; a crossing or anything else is looked at when it stops."""
 STEPPED = (Reason(StopKind.STEP),)
@@ -154,9 +155,24 @@ class Served:
 
     def step(self, thread: int) -> Told | None:
         target, inner = self.target, thread - 1
-        if target.stop.thread != inner and not self._can_run(inner):
-            return self.ran(lambda: target.resume(Move.STEP))
-        return self.ran(lambda: target.resume(Move.STEP, thread=inner))
+        before = target.stop
+        if before.thread != inner and not self._can_run(inner):
+            return self._wait_for(inner)
+        found = self.ran(lambda: target.resume(Move.STEP, thread=inner))
+        if found is None and not _same(before, target.stop):
+            return self._stepped(target.stop)  # it crossed into another compartment, which nobody catches
+        waits = target.stop.thread != inner and not self._can_run(inner)
+        return None if waits and found is not None and found.step and found.is_plain else found
+
+    def _wait_for(self, thread: int) -> Told | None:
+        """Let the others run, an instruction at a time, until a thread that waits can be stepped."""
+        for _ in range(AT_ONCE):
+            found = self.ran(lambda: self.target.resume(Move.STEP))
+            if found is not None and not (found.step and found.is_plain):
+                return found
+            if self._can_run(thread):
+                break
+        return None
 
     def _can_run(self, thread: int) -> bool:
         able = (ThreadState.RUNNING, ThreadState.RUNNABLE)
