@@ -10,12 +10,14 @@ from cvmdbg.analysis.compartments import Places
 from cvmdbg.analysis.console import Console
 from cvmdbg.analysis.crossings import Seen, Trace
 from cvmdbg.analysis.loader import Loader
+from cvmdbg.analysis.loading import Loading
 from cvmdbg.analysis.past import Past
 from cvmdbg.breakpoints import Breakpoints
 from cvmdbg.evaluate import evaluate
 from cvmdbg.expressions import Node, parse
 from cvmdbg.forms import VALUE
 from cvmdbg.frames import Frame, Link, Unwinder
+from cvmdbg.guests.guest import Module
 from cvmdbg.scope import FrameScope
 from cvmdbg.settings import Settings
 from cvmdbg.symbols import Loaded, Symbols
@@ -70,6 +72,7 @@ class Debugger:
         self.symbols = Symbols()
         self.places = Places(())
         self.trace = Trace(self.target, lambda: self.places)
+        self.loading = Loading()
         self.loader = Loader(self.target, self.facts.file)
         self.halt: Halt | None = None
         self.seen: list[Seen] = []
@@ -123,7 +126,8 @@ class Debugger:
         deployed = [(module, "") for module in self.facts.modules()]
         changed = self.symbols.update(deployed, self.facts.symbols())
         places = Places(self.facts.compartments())
-        mapped = self.loader.modules(self.symbols, places)
+        self.loading.follow(self.trace)
+        mapped = self._mapped(places)
         if mapped:
             changed |= self.symbols.update([*deployed, *mapped], self.facts.symbols())
         self.places = Places(self.facts.compartments(), self.symbols.loaded)
@@ -133,6 +137,13 @@ class Debugger:
         if changed or not self._loader_sites:
             self._follow_loaders()
         self._resolve_pending()
+
+    def _mapped(self, places: Places) -> list[tuple[Module, str]]:
+        """Modules that the guest's loaders list, and those whose segments are in memory before they are listed."""
+        listed = self.loader.modules(self.symbols, places)
+        known = {module.base for module, _ in listed} | {module.base for module in self.facts.modules()}
+        fresh = [(m, "mapped") for m in self.loading.modules(self.facts.file) if m.base not in known]
+        return [*listed, *fresh]
 
     def _adopt_twins(self) -> None:
         """Symbol files beside the guest lend their names to modules that came without DWARF."""

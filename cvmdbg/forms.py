@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulator_core.capability import Capability, perm_columns, seal_name, short
+from emulator_core.capability import Capability, perm_columns, perm_set, seal_name, short
 
 VALUE = (1 << 64) - 1
 """The low 64 bits of a capability: its value."""
@@ -57,6 +57,14 @@ def pointer_text(bits: int) -> str:
         return hexa(cap.value)
     perms = perm_columns(cap.perms).replace("-", "")
     return f"{'' if cap.tag else '○'}{hexa(cap.value)}[{perms},+{cap.length:x}]"
+
+
+def minted_text(bits: int) -> str:
+    """What a capability grants, without its value: ``● RB [rxRE,440000000 +1G]``."""
+    cap = Capability(bits)
+    seal = seal_name(cap.otype)
+    bounds = f"[{perm_set(cap.perms)},{hexa(cap.base)} +{size_text(cap.length)}]"
+    return " ".join(part for part in ("●" if cap.tag else "○", seal, bounds) if part)
 
 
 def visible(content: bytes) -> str:

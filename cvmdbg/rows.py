@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cvmdbg.forms import capability_columns, hexa, size_text, tick_text
+from cvmdbg.forms import capability_columns, hexa, minted_text, size_text, tick_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +248,10 @@ class MemoryRow:
 
 @dataclass(frozen=True, slots=True)
 class ModuleRow:
-    """An ELF file in memory. ``symbols`` says what is known of it: ``dwarf``, ``symbols``, ``none``."""
+    """An ELF file in memory. ``symbols`` says what is known of it: ``dwarf``, ``symbols``, ``none``.
+
+    ``segments`` as ``r-x``, ``needs`` the names of its libraries, ``relocations`` how many slots it has to be filled.
+    """
 
     name: str
     base: int
@@ -257,6 +260,9 @@ class ModuleRow:
     path: str
     symbols: str
     state: str
+    segments: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    relocations: int = 0
 
     @property
     def text(self) -> str:
@@ -322,7 +328,7 @@ class TraceRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RelocationRow:
+class PrintedRelocation:
     """A relocation that a guest's loader printed: the slot got a capability (or number) to ``value``.
 
     ``tag`` is what the loader found behind it, False where nothing was minted; ``points_at`` names what is there.
@@ -487,3 +493,59 @@ class DisplayRow:
     def text(self) -> str:
         """``number: expression = value``, as gdb."""
         return f"{self.number}: {self.expression} = {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class RelocationRow:
+    """One relocation: the slot that it fills, and what stands there now.
+
+    ``value`` is the address that the slot holds or is to hold; ``minted`` the 129 bits of the slot when it is a
+    capability that has been made, else None. ``state``: done, expected, lazy (bound at its first call), failed.
+    ``provider`` is the module that has the symbol, with its badge; ``note`` says why it failed, or what is wide.
+    """
+
+    number: int
+    module: str
+    badge: str
+    kind: str
+    slot: int
+    value: int | None
+    minted: int | None
+    symbol: str
+    provider: str
+    state: str
+    note: str
+
+    @property
+    def text(self) -> str:
+        """Number, module, type, slot ← value, what was minted, symbol and its provider, state."""
+        value = "" if self.value is None else hexa(self.value)
+        made = minted_text(self.minted) if self.minted is not None else ""
+        mark = {"done": "✓", "failed": "✗"}.get(self.state, "·")
+        head = f"{mark}{self.number:>5} {self.module:<14} {self.kind:<10} {hexa(self.slot):>12} ← {value:<12}"
+        state = "" if self.state == "done" else self.state
+        return f"{head} {made:<28} {self.symbol} {self.provider} {state} {self.note}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRow:
+    """A step of loading: ``kind`` open, tried, read, map, needs, relocate, init, jump; ``tick`` None when not traced.
+
+    ``call`` is the number of the call that did it, 0 for none; ``state``: done, failed, now, expected.
+    """
+
+    kind: str
+    module: str
+    badge: str
+    what: str
+    state: str
+    tick: int | None = None
+    call: int = 0
+    address: int | None = None
+
+    @property
+    def text(self) -> str:
+        """Mark, tick, module, kind, what."""
+        mark = {"done": "✓", "failed": "✗", "now": "▶"}.get(self.state, "·")
+        tick = "" if self.tick is None else tick_text(self.tick)
+        return f"{mark} {tick:>11} {self.badge:>2} {self.module:<14} {self.kind:<9} {self.what}".rstrip()

@@ -20,6 +20,7 @@ from cvmdbg.analysis.console import Console
 from cvmdbg.analysis.explain import explain
 from cvmdbg.analysis.inspect import inspect
 from cvmdbg.analysis.registers import grant_lines, register_rows
+from cvmdbg.analysis.relocations import Relocations
 from cvmdbg.commands import build_table
 from cvmdbg.commands.completion import candidates
 from cvmdbg.commands.format import Format
@@ -36,12 +37,14 @@ from cvmdbg.rows import (
     Explanation,
     FrameRow,
     Inspection,
+    LoadRow,
     LocalRow,
     MapRow,
     MemoryRow,
     ModuleRow,
     OutputRow,
     RegisterRow,
+    RelocationRow,
     Status,
     SummaryRow,
     ThreadRow,
@@ -296,7 +299,19 @@ class Session:
 
     def module_rows(self) -> tuple[ModuleRow, ...]:
         """ELF files in memory, those that the guest's loader mapped included."""
-        return panes.module_rows(self.live)
+        return panes.module_rows(self.live, self.live.loading.dynamics)
+
+    def relocation_count(self) -> int:
+        """How many relocations the modules in memory have."""
+        return len(Relocations(self.live, self.live.loading.dynamics))
+
+    def relocation_rows(self, start: int = 0, count: int | None = None, only: str = "") -> tuple[RelocationRow, ...]:
+        """Relocations from index ``start``; ``only`` is a part of a module's, a type's or a symbol's name."""
+        return Relocations(self.live, self.live.loading.dynamics).rows(start, count, only)
+
+    def load_rows(self) -> tuple[LoadRow, ...]:
+        """The steps of loading so far."""
+        return self.live.loading.rows(self.live)
 
     def trace_count(self) -> int:
         """How many calls the trace holds."""

@@ -8,6 +8,7 @@ from cvmdbg.analysis.displays import displayed
 from cvmdbg.analysis.filter import Filter
 from cvmdbg.analysis.pointing import points_at, stack_room
 from cvmdbg.debugger import Debugger
+from cvmdbg.dynamic import Dynamic
 from cvmdbg.elf import ElfImage
 from cvmdbg.forms import VALUE, capability_text, hexa
 from cvmdbg.frames import Frame
@@ -240,8 +241,8 @@ def _ascii(content: bytes) -> str:
 # ---- modules, trace, displays ----
 
 
-def module_rows(debugger: Debugger) -> tuple[ModuleRow, ...]:
-    """The Modules pane."""
+def module_rows(debugger: Debugger, dynamics: dict[int, Dynamic]) -> tuple[ModuleRow, ...]:
+    """The Modules pane; ``dynamics`` keeps what is parsed of their files."""
     rows = []
     for entry in sorted(debugger.symbols.loaded, key=lambda e: e.module.base):
         known = "none" if entry.image is None else "symbols"
@@ -249,8 +250,22 @@ def module_rows(debugger: Debugger) -> tuple[ModuleRow, ...]:
             known = "dwarf"
         module = entry.module
         state = " ".join(s for s in (entry.state, _twin(entry.twin), entry.trouble) if s)
-        rows.append(ModuleRow(module.name, module.base, module.size, module.compartment, module.path, known, state))
+        asks = _asks(entry.image, dynamics)
+        rows.append(
+            ModuleRow(module.name, module.base, module.size, module.compartment, module.path, known, state, *asks)
+        )
     return tuple(rows)
+
+
+def _asks(image: ElfImage | None, dynamics: dict[int, Dynamic]) -> tuple[tuple[str, ...], tuple[str, ...], int]:
+    """Segments, libraries and relocations of a file; nothing of one that is broken, which its row says."""
+    if image is None:
+        return (), (), 0
+    dynamic = dynamics.setdefault(id(image), Dynamic(image))
+    try:
+        return tuple(s.flags for s in image.segments), dynamic.needed, len(dynamic.relocations)
+    except UserError:
+        return (), (), 0
 
 
 def _twin(twin: ElfImage | None) -> str:

@@ -6,8 +6,8 @@ import fnmatch
 from typing import TYPE_CHECKING
 
 from cvmdbg.analysis import panes
+from cvmdbg.analysis.printed import printed_relocations
 from cvmdbg.analysis.registers import KINDS, grant_lines, register_rows, register_value
-from cvmdbg.analysis.relocations import relocation_rows
 from cvmdbg.commands.report import capability_value, jsonable, table
 from cvmdbg.commands.table import Command, Json, Result
 from cvmdbg.forms import VALUE, capability_columns, hexa
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cvmdbg.session import Session
 
 FAMILY = "info"
+NOTHING_LOADED = "nothing loaded dynamically yet"
 MAX_SYMBOLS = 400
 _ABI = {True: "purecap", False: "hybrid", None: "purecap or hybrid: not known yet"}
 
@@ -145,12 +146,35 @@ def info_syscall(session: Session, text: str) -> Result:
 def info_modules(session: Session, text: str) -> Result:
     """ELF files in memory."""
     header = f"{'module':<16} {'base':>12} {'size':>6} in {'symbols':<8} file"
-    return table(panes.module_rows(session.live), header, "nothing is loaded", "modules")
+    return table(session.module_rows(), header, "nothing is loaded", "modules")
 
 
 def info_relocations(session: Session, text: str) -> Result:
-    """What the guest's loader printed of its relocations; with a module only those in it."""
-    rows = [r for r in relocation_rows(session.live) if not text.strip() or text.strip() in r.module]
+    """Slots with what they hold, who provides it, and what did not resolve; a word keeps those that have it."""
+    if not session.relocation_count() and printed_relocations(session.live):
+        return _printed(session, text)
+    rows = session.relocation_rows(0, None, text.strip())
+    header = f"{'#':>6} {'module':<14} {'type':<10} {'slot':>12}   value"
+    nothing = f"no relocation has {text.strip()} in its module, type or symbol" if text.strip() else NOTHING_LOADED
+    return table(rows, header, nothing, "relocations")
+
+
+def info_got(session: Session, text: str) -> Result:
+    """GOT and PLT slots with their owner and target."""
+    rows = [row for row in session.relocation_rows(0, None, text.strip()) if row.kind in ("GLOB_DAT", "JUMP_SLOT")]
+    header = f"{'#':>6} {'owner':<14} {'type':<10} {'slot':>12}   target"
+    return table(rows, header, "no module has such slots", "relocations")
+
+
+def info_load(session: Session, text: str) -> Result:
+    """The steps of loading; with a module only its own."""
+    rows = [row for row in session.load_rows() if text.strip() in row.module]
+    return table(rows, f"  {'tick':>11} in {'module':<14} step", NOTHING_LOADED, "load")
+
+
+def _printed(session: Session, text: str) -> Result:
+    """What the guest's loader printed of its relocations, where memory cannot be asked; a module keeps its own."""
+    rows = [r for r in printed_relocations(session.live) if not text.strip() or text.strip() in r.module]
     header = f"   #  {'module':<10} {'type':<8} {'slot':>10}   {'value':<10} minted in points at"
     return table(rows, header, "no relocations were printed yet", "modules")
 
@@ -323,14 +347,36 @@ COMMANDS = (
     ),
     Command(
         "info relocations",
-        "relocations that the guest's loader printed",
+        "slots with what they hold and who provides it",
         ("info rel",),
+        (),
+        "[MODULE · TYPE · SYMBOL]",
+        "g",
+        "A slot is done, lazy (bound at its first call), expected, or failed with the reason.",
+        ("info relocations", "info relocations libso_test", "info relocations puts"),
+        info_relocations,
+    ),
+    Command(
+        "info got",
+        "slots of GOT and PLT with their owner and target",
+        (),
+        (),
+        "[MODULE · SYMBOL]",
+        "g",
+        "",
+        ("info got app1",),
+        info_got,
+    ),
+    Command(
+        "info load",
+        "the steps of loading",
+        (),
         (),
         "[MODULE]",
         "g",
-        "Each row is a slot and what it was given: ✗ where no capability was minted.",
-        ("info relocations", "info rel app1"),
-        info_relocations,
+        "Which paths were tried, what was read and mapped, what is needed, how far relocations are, init functions.",
+        ("info load", "info load app1"),
+        info_load,
     ),
     Command(
         "info symbol",

@@ -31,7 +31,7 @@ COMMANDS = (
         "search", "find in the focused pane", ("sea",), ("/", ".", ","), "TEXT", ". and , go to the next and previous."
     ),
     _screen("copy", "row, or the pane, as plain text", ("co",), ("y",), "[all [FILE]]"),
-    _screen("layout", "workspace, saved layout", ("la",), ("1", "2", "-", "+"), "NAME · save NAME"),
+    _screen("layout", "workspace, saved layout", ("la",), ("1", "2", "3", "-", "+"), "NAME · save NAME"),
     _screen("focus", "pane", ("foc",), ("Tab", "z"), "NAME", "z zooms the focused pane."),
     _screen("palette", "find anything", ("pal",), ("Ctrl+P",), ""),
     _screen("jump", "letters on panes", ("ju",), ("Ctrl+O",), ""),

@@ -24,8 +24,8 @@ class Result:
     """What a command says: lines for people, ``value`` for programs.
 
     ``opens`` names what the screen shows for it besides the console: ``inspector``, ``explain``, ``memory``, ``code``,
-    ``registers``, ``map``, ``trace``, ``threads``, ``backtrace``, ``locals``, ``breakpoints``, ``modules``, ``help``,
-    ``quit``; ``subject`` is what it opens on (an expression, an address in hex, a word).
+    ``registers``, ``map``, ``trace``, ``threads``, ``backtrace``, ``locals``, ``breakpoints``, ``modules``, ``load``,
+    ``relocations``, ``help``, ``quit``; ``subject`` is what it opens on (an expression, an address in hex, a word).
     """
 
     lines: tuple[str, ...] = ()

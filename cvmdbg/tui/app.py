@@ -40,6 +40,7 @@ from cvmdbg.tui.panes.breakpoints import Breakpoints, Modules, Watch
 from cvmdbg.tui.panes.code import Code
 from cvmdbg.tui.panes.compartments import Compartments, Grants
 from cvmdbg.tui.panes.console import Console
+from cvmdbg.tui.panes.load import Load, RelocationsPane
 from cvmdbg.tui.panes.memory import Memory
 from cvmdbg.tui.panes.registers import Integers, Registers, Systems, Vectors
 from cvmdbg.tui.panes.threads import Threads
@@ -109,6 +110,8 @@ class CvmApp(App[int]):
                 Vectors(),
                 CallDetail(),
                 Summary(),
+                Load(),
+                RelocationsPane(),
             )
         )
         self.status_row = StatusRow()
@@ -423,6 +426,12 @@ class CvmApp(App[int]):
         assert isinstance(memory, Memory)
         self.focus_pane("memory")
         memory.go(address)
+
+    def filtered_pane(self) -> Trace | RelocationsPane:
+        """The pane that ``&`` filters by its own words."""
+        pane = self.last_pane if isinstance(self.last_pane, RelocationsPane) else self.desk.panes["trace"]
+        assert isinstance(pane, (Trace, RelocationsPane))
+        return pane
 
     def filter_trace(self, text: str) -> None:
         """Filter the trace and go there."""
@@ -743,7 +752,9 @@ class CvmApp(App[int]):
     def apply_filter(self, text: str) -> None:
         """``&``: the trace filters by its words, other lists show hits."""
         pane = self.last_pane
-        if isinstance(pane, (Trace, Summary, CallDetail)):
+        if isinstance(pane, RelocationsPane):
+            pane.filter(text)
+        elif isinstance(pane, (Trace, Summary, CallDetail)):
             self.filter_trace(text)
         elif pane is not None:
             self.search(pane, text)

@@ -124,10 +124,29 @@ TRACE: Mapping[str, Node] = {
         ),
     ),
 }
-WORKSPACES: Mapping[str, Mapping[str, Node]] = {"debug": DEBUG, "trace": TRACE}
+LOAD: Mapping[str, Node] = {
+    NARROW: Box("relocations", ("relocations", "load", "modules", "memory")),
+    WIDE: Split(
+        False,
+        (
+            Box("load", ("load",), 9),
+            Box("modules", ("modules",), 7),
+            Box("relocations", ("relocations", "memory"), 22),
+        ),
+    ),
+    HUGE: Split(
+        True,
+        (
+            Split(False, (Box("modules", ("modules",), 14), Box("load", ("load",), 43)), 92),
+            Split(False, (Box("relocations", ("relocations",), 42), Box("memory", ("memory",), 15)), 107),
+        ),
+    ),
+}
+WORKSPACES: Mapping[str, Mapping[str, Node]] = {"debug": DEBUG, "trace": TRACE, "load": LOAD}
 ORDER: Mapping[str, tuple[str, ...]] = {
     "debug": ("code", "registers", "lower", "console", "map", "threads", "backtrace", "memory", "trace", "breakpoints"),
     "trace": ("trace", "call", "summary", "console"),
+    "load": ("load", "modules", "relocations", "memory"),
 }
 """The order in which Tab goes through boxes."""
 

@@ -14,6 +14,7 @@ from cvmdbg.commands.table import Command
 from cvmdbg.rows import ThreadRow
 from cvmdbg.settings import SETTINGS
 from cvmdbg.tui.glyphs import harmless
+from cvmdbg.tui.layout import WORKSPACES
 
 if TYPE_CHECKING:
     from cvmdbg.tui.app import CvmApp
@@ -72,7 +73,7 @@ class Everything(Provider):
     def _panes(self) -> Iterator[Choice]:
         for pane in self.cvm_app.desk.panes.values():
             yield Choice(f"pane {pane.title}", pane.about, partial(self.cvm_app.focus_pane, pane.ident))
-        for number, name in enumerate(("debug", "trace"), 1):
+        for number, name in enumerate(WORKSPACES, 1):
             yield Choice(f"workspace {name}   [{number}]", "", partial(self.cvm_app.go_workspace, name))
 
     def _threads(self) -> Iterator[Choice]:
@@ -95,6 +96,8 @@ _HERE = {
     "code": ("break", "advance", "list", "disassemble"),
     "registers": ("print", "info capability", "x", "set", "origin"),
     "trace": ("filter", "summary", "info syscall"),
+    "relocations": ("filter", "info relocations", "info got"),
+    "load": ("info load", "info relocations"),
     "threads": ("thread", "info threads"),
     "backtrace": ("frame", "up", "down", "finish"),
     "breakpoints": ("enable", "disable", "delete", "condition", "ignore"),

@@ -11,6 +11,7 @@ from cvmdbg.target import UserError
 from cvmdbg.tui import layouts
 from cvmdbg.tui.export import screen_svg
 from cvmdbg.tui.keys import PRESETS, bindings, key_name
+from cvmdbg.tui.layout import WORKSPACES
 from cvmdbg.tui.overlays.help import Help, word_help
 from cvmdbg.tui.worker import text_of
 
@@ -31,7 +32,7 @@ def _escape(app: CvmApp) -> None:
     elif app.desk.zoomed is not None:
         _zoom(app)
     else:
-        app.focus_pane("code" if app.desk.workspace == "debug" else "trace")
+        app.focus_pane({"debug": "code"}.get(app.desk.workspace, app.desk.workspace))
 
 
 def _zoom(app: CvmApp) -> None:
@@ -96,6 +97,7 @@ def _forward(app: CvmApp) -> None:
 KEYS: Mapping[str, Callable[[CvmApp], None]] = {
     "1": lambda app: app.go_workspace("debug"),
     "2": lambda app: app.go_workspace("trace"),
+    "3": lambda app: app.go_workspace("load"),
     "tab": lambda app: app.action_focus_next(),
     "shift+tab": lambda app: app.action_focus_previous(),
     "escape": _escape,
@@ -104,7 +106,7 @@ KEYS: Mapping[str, Callable[[CvmApp], None]] = {
     "slash": lambda app: app.begin_search(),
     "full_stop": _hit(1),
     "comma": _hit(-1),
-    "ampersand": lambda app: app.open_prompt("&", getattr(app.desk.panes["trace"], "only", "")),
+    "ampersand": lambda app: app.open_prompt("&", app.filtered_pane().only),
     "z": _zoom,
     "minus": _hide,
     "plus": _show_all,
@@ -130,13 +132,13 @@ def _layout(app: CvmApp, rest: str) -> None:
     if len(words) == 2 and words[0] == "save" and words[1].isidentifier():
         layouts.save(app.folder, words[1], app.desk.kept())
         app.say(f"layout {words[1]} is saved")
-    elif len(words) == 1 and words[0] in ("debug", "trace"):
+    elif len(words) == 1 and words[0] in WORKSPACES:
         app.go_workspace(words[0])
     elif len(words) == 1 and (kept := layouts.load(app.folder, words[0])) is not None:
         app.desk.restore(kept)
         app.focus_pane(app.desk.shown()[0])
     else:
-        known = ", ".join(("debug", "trace", *layouts.names(app.folder)))
+        known = ", ".join((*WORKSPACES, *layouts.names(app.folder)))
         app.say(f"layout: one of {known}, or save NAME")
 
 
@@ -260,6 +262,8 @@ _PANES = {
     "locals": "locals",
     "breakpoints": "breakpoints",
     "modules": "modules",
+    "load": "load",
+    "relocations": "relocations",
     "summary": "summary",
     "watch": "watch",
 }

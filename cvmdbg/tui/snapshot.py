@@ -145,6 +145,31 @@ class ModulesLook:
 
 
 @dataclass(frozen=True, slots=True)
+class RelocationsLook:
+    """``count`` relocations from ``start``; with a filter all that have its text."""
+
+    start: int
+    count: int
+    only: str = ""
+
+    def take(self, session: Session) -> Content:
+        total = session.relocation_count()
+        if self.only:
+            rows = session.relocation_rows(0, None, self.only)
+            return Content(rows, total=len(rows), info=f"{len(rows)} of {total}")
+        rows = session.relocation_rows(self.start, self.count)
+        return Content(rows, start=self.start, total=total, info=str(total))
+
+
+@dataclass(frozen=True, slots=True)
+class LoadLook:
+    """The steps of loading."""
+
+    def take(self, session: Session) -> Content:
+        return _all(session.load_rows())
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryLook:
     """``count`` granules, ``before`` of them below an address; None is where the selected thread's stack ends."""
 

@@ -45,6 +45,8 @@ class FakeSession(Session):
             "breakpoints": samples.BREAKPOINTS,
             "memory": samples.MEMORY,
             "modules": samples.MODULES,
+            "relocations": samples.RELOCATIONS,
+            "load": samples.LOADS,
             "trace": samples.TRACE,
             "summary": samples.SUMMARY,
             "displays": samples.DISPLAYS,
@@ -140,6 +142,16 @@ class FakeSession(Session):
 
     def module_rows(self) -> Any:
         return self.take("modules")
+
+    def relocation_count(self) -> int:
+        return len(self.rows["relocations"])
+
+    def relocation_rows(self, start: int = 0, count: int | None = None, only: str = "") -> Any:
+        rows = [r for r in self.take("relocations") if only in r.symbol]
+        return tuple(rows[start:] if count is None else rows[start : start + count])
+
+    def load_rows(self) -> Any:
+        return self.take("load")
 
     def trace_count(self) -> int:
         return len(self.rows["trace"])

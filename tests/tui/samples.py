@@ -13,12 +13,14 @@ from cvmdbg.rows import (
     Explanation,
     FrameRow,
     Inspection,
+    LoadRow,
     LocalRow,
     MapRow,
     MemoryRow,
     ModuleRow,
     OutputRow,
     RegisterRow,
+    RelocationRow,
     Status,
     SummaryRow,
     ThreadRow,
@@ -124,6 +126,20 @@ MEMORY = tuple(
     for n in range(120)
 )
 MODULES = (ModuleRow("libos.so", 0x400000000, 197 << 10, "16", "libos.so", "dwarf", ""),)
+RELOCATIONS = (
+    RelocationRow(
+        3, "app1", "17", "CAPINIT", 0x440114C10, 0x44009B831, STACK.bits, "puts", "17 libldso.so", "done", "wide: 1G"
+    ),
+    RelocationRow(
+        4, "app1", "17", "JUMP_SLOT", 0x440114C40, 0x44006678D, None, "__cxa_finalize", "17 libldso.so", "expected", ""
+    ),
+    RelocationRow(5, "app1", "17", "GLOB_DAT", 0x440104A70, None, None, "absent", "", "failed", "no module defines it"),
+)
+LOADS = (
+    LoadRow("tried", "libso_test.so", "17", "/lib/libso_test.so: ENOENT", "failed", 2_171_000, 103),
+    LoadRow("open", "libso_test.so", "17", "/usr/lib/libso_test.so", "done", 2_171_846, 104),
+    LoadRow("relocate", "app1", "17", "3 of 6", "now", None, 0, 0x440114C10),
+)
 OUTPUT = (
     OutputRow(10, 0, "16", "guest", "app main"),
     OutputRow(None, -1, "", "debugger", "■ breakpoint 2, thread 17/0"),

@@ -26,6 +26,8 @@ QUERIES = {
     "breakpoints": "breakpoints",
     "memory": "memory",
     "modules": "modules",
+    "load": "load",
+    "relocations": "relocations",
     "watch": "displays",
     "trace": "trace",
     "summary": "summary",

@@ -90,6 +90,18 @@ class Watch(Rows):
         return ((f" {item.number}: ", "dim"), (item.expression, "symbol"), (f" = {item.value}", "fg"))
 
 
+WIDE = 110
+"""Cells from which a module's segments and needs are shown."""
+
+
+def _asks(item: ModuleRow, cells: int) -> Line:
+    """Segments and the libraries that a module needs, where there is room."""
+    if cells < WIDE:
+        return ()
+    needs = ", ".join(item.needs) or "·"
+    return ((f"{left(' '.join(item.segments), 20)} ", "fg"), (f"{left(needs, 24)} ", "fg"))
+
+
 class Modules(Rows):
     """ELF files in memory."""
 
@@ -110,16 +122,18 @@ class Modules(Rows):
 
     def header(self, cells: int) -> Line:
         """Column names."""
-        head = f"  {left('module', 16)}{right('base', 10)}{right('size', 7)} in symbols  "
-        return ((f"{head}file", "dim"),)
+        head = f"  {left('module', 16)}{right('base', 12)}{right('size', 7)} in symbols  "
+        more = f"{left('segments', 20)} {left('needs', 24)} " if cells >= WIDE else ""
+        return ((f"{head}{more}file", "dim"),)
 
     def draw(self, item: ModuleRow, cells: int) -> Line:
         """One module."""
         return (
             (f"  {left(item.name, 16)}", "symbol"),
-            (f"{right(hexa(item.base), 10)}{right(size_text(item.size), 7)} ", "fg"),
+            (f"{right(hexa(item.base), 12)}{right(size_text(item.size), 7)} ", "fg"),
             (f"{right(item.badge, 2)} ", f"badge:{item.badge}"),
             (f"{left(item.symbols, 8)} ", "good" if item.symbols == "dwarf" else "dim"),
+            *_asks(item, cells),
             (f"{item.path} {item.state}", "dim"),
         )
 
