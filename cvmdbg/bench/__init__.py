@@ -10,8 +10,12 @@ from importlib import import_module
 
 WHAT = (
     "engine: the emulator, beside Unicorn and the QEMU that QEMU_MORELLO names; "
+    "programs: Linux programs beside qemu-aarch64, and what system calls cost; "
     "remote: the GDB protocol over loopback, beside that QEMU's stub; tui: keys and paints of the screen"
 )
+
+
+MODULES = {name: f"cvmdbg.bench.{name}" for name in ("engine", "remote", "tui")} | {"programs": "cvmdbg.bench.linux"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +36,14 @@ class Figure:
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``bench`` to a command line; the parsed arguments go to ``main``."""
     bench = subparsers.add_parser("bench", help="measure cvmdbg itself", description="Measure cvmdbg itself.")
-    bench.add_argument("what", choices=("engine", "remote", "tui"), help=WHAT)
+    bench.add_argument("what", choices=("engine", "programs", "remote", "tui"), help=WHAT)
     bench.add_argument("--quick", action="store_true", help="fewer rounds")
     bench.add_argument("--json", action="store_true", help="one JSON array of rows")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Measure and print; exit status 0."""
-    measure: Callable[..., Sequence[Figure]] = import_module(f"cvmdbg.bench.{arguments.what}").measure
+    measure: Callable[..., Sequence[Figure]] = import_module(MODULES[arguments.what]).measure
     print(rendered(measure(quick=arguments.quick), arguments.json))
     return 0
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from cvmdbg import demo
 from cvmdbg.guests.bare import Bare
 from cvmdbg.guests.guest import Guest
+from cvmdbg.guests.intravisor import config
 from cvmdbg.guests.intravisor.config import MAX_BYTES
 from cvmdbg.guests.intravisor.elf import EM_AARCH64
+from cvmdbg.guests.intravisor.folder import Folder
 from cvmdbg.guests.intravisor.monitor import Intravisor
-from cvmdbg.guests.linux.image import is_linux
 from cvmdbg.guests.linux.opening import Root, open_linux
+from cvmdbg.guests.linux.yaml import is_program, linux_of
 from cvmdbg.target import UserError
 
 CONFIG = "cvm.yaml"
@@ -55,7 +57,7 @@ def _open(path: Path, args: tuple[str, ...]) -> Guest:
     if path.is_dir():
         if not (path / CONFIG).is_file():
             raise UserError(f"{path}: the folder holds no {CONFIG}")
-        return Intravisor(path / CONFIG, args)
+        return _open_config(path / CONFIG, args)
     if not path.is_file():
         raise UserError(f"{path}: expected a file or a folder")
     with path.open("rb") as stream:
@@ -64,11 +66,18 @@ def _open(path: Path, args: tuple[str, ...]) -> Guest:
         return _open_elf(path, head, args)
     if b"\0" in head:
         raise UserError(f"{path}: neither an ELF file nor a {CONFIG}")
-    return Intravisor(path, args)
+    return _open_config(path, args)
+
+
+def _open_config(path: Path, args: tuple[str, ...]) -> Guest:
+    """A cvm.yaml: of Linux programs if its runtime is one, else of Intravisor's cVMs."""
+    folder = Folder(path.resolve().parent)
+    parsed = config.parse(folder.read(path.name), path.name)
+    return linux_of(parsed, folder, args) or Intravisor(path, args)
 
 
 def _open_elf(path: Path, head: bytes, args: tuple[str, ...]) -> Guest:
-    if is_linux(path.read_bytes()):
+    if is_program(path.read_bytes(), path.name):
         return open_linux(str(path), args, NO_ROOT)
     if len(head) >= 20:
         kind, machine = struct.unpack_from("<HH", head, 16)

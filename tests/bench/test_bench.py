@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cvmdbg import cli
-from cvmdbg.bench import costs, engine, programs
+from cvmdbg.bench import costs, engine, linux, programs
 from cvmdbg.bench.programs import ENDLESS, LOOPS, WORKLOADS, Flat, Loop, Workload
 from cvmdbg.target import TargetError, UserError
 
@@ -150,3 +150,10 @@ def test_qemu_must_be_a_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 def test_untouched_memory_costs_nothing() -> None:
     assert costs.untouched() <= 64
+
+
+def test_the_cost_of_system_calls_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CVMDBG_ARM64_ROOT", raising=False)
+    figures = linux.measure(quick=True)
+    assert [f.name for f in figures] == ["getpid, not recorded", "getpid, recorded", "pread of 4 KiB"]
+    assert all(f.value > 0 for f in figures)

@@ -66,6 +66,7 @@ class Setup:
     base: int = 1 << 36
     size: int = 1 << 36
     badge: int = 17
+    network: bool = True
 
 
 class Linux:
@@ -83,7 +84,7 @@ class Linux:
             if name in CALLS and "aarch64" in known.numbers
         }
         self._kernel = Kernel(self._files, numbers, first_base=setup.base, size=setup.size, first_badge=setup.badge)
-        self._kernel.terminal = setup.terminal
+        self._kernel.terminal, self._kernel.network = setup.terminal, setup.network
         self._kernel.state.random = setup.seed << 64
         self._make_root()
         try:

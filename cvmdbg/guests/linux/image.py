@@ -140,20 +140,20 @@ def _interpreter(content: bytes, headers: tuple[Header, ...]) -> str | None:
 
 
 def is_linux(content: bytes) -> bool:
-    """Does an AArch64 ELF say that it is a program for Linux: an interpreter, TLS, a GNU note, position-independent?
+    """Does an AArch64 ELF say that it is a program for Linux? A bare-metal program and a cVM's runtime do not.
 
-    A bare-metal program has none of these.
+    It names an interpreter, is a static-pie program, or has fixed addresses and TLS, a GNU note or the GNU ABI.
     """
     try:
         image = read(content)
     except ImageError:
         return False
-    if image.interpreter is not None or image.osabi == OSABI_GNU:
+    if image.interpreter is not None:
         return True
-    return any(
-        h.kind == PT_TLS
-        or (h.kind == PT_NOTE and content[h.offset + 12 : h.offset + 16] == b"GNU\0")
-        or (h.kind == PT_DYNAMIC and not image.fixed and _is_pie(content, h))
+    if not image.fixed:
+        return any(h.kind == PT_DYNAMIC and _is_pie(content, h) for h in image.headers)
+    return image.osabi == OSABI_GNU or any(
+        h.kind == PT_TLS or (h.kind == PT_NOTE and content[h.offset + 12 : h.offset + 16] == b"GNU\0")
         for h in image.headers
     )
 

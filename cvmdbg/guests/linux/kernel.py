@@ -89,6 +89,7 @@ class Kernel:
     next_alarm: int | None = None
     yielded: bool = False
     terminal: bool = False  # are standard input and output a terminal?
+    network: bool = True  # is there a loopback?
     first_pid: int = 0
     first_badge: int = 17
     first_base: int = 1 << 36

@@ -28,8 +28,8 @@ class Root:
 def open_linux(path: str, args: tuple[str, ...], root: Root) -> Linux:
     """A Linux program, not yet started.
 
-    ``path`` is a file of the host, or else one of the root. A file of the host that lies in the root keeps its path
-    there; another is bound at ``/NAME``.
+    ``path`` is an absolute path in the root, or a file of the host: one that lies in the root keeps its path there,
+    another is bound at ``/NAME``.
     """
     tree = open_tree(Path(root.rootfs)) if root.rootfs else None
     binds = [_bind(text) for text in root.binds]
@@ -60,6 +60,8 @@ def _inside(path: str, tree: Tree | None) -> str | None:
     host = Path(path)
     if isinstance(tree, HostTree) and host.exists() and host.resolve().is_relative_to(tree.root):
         return "/" + str(host.resolve().relative_to(tree.root))
+    if tree is not None and path.startswith("/") and tree.entry(path.lstrip("/")) is not None:
+        return path
     if host.exists():
         return None
     if tree is None:

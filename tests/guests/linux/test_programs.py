@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from cvmdbg.target import StopKind, UserError
+from cvmdbg.guests.linux.opening import Root
+from cvmdbg.guests.opening import open_guest
+from cvmdbg.target import Move, StopKind, UserError
+from cvmdbg.targets.emulator import EmulatorTarget
+from cvmdbg.targets.inferior import Inferior
+from sessions.event import Event
+from sessions.machine import replay
 from tests.guests.linux.running import PROGRAMS, finish, in_qemu, run, target
 
 long = pytest.mark.skipif(
@@ -179,3 +185,39 @@ def test_a_program_without_its_interpreter_says_what_it_lacks() -> None:
 def test_a_path_that_is_nowhere_is_said(debian: Path) -> None:
     with pytest.raises(UserError, match="there is no such file in the guest's root"):
         run("/usr/bin/nothing", root=debian)
+
+
+@pytest.mark.parametrize(
+    ("path", "args"),
+    [
+        (PROGRAMS / "exceptions", ()),
+        (PROGRAMS / "signals", ()),
+        ("/bin/busybox", ("sh", "-c", SCRIPTS[0])),
+        ("/usr/bin/python3.11", ("-c", THREADS.replace("COUNT", "50"))),
+        ("/usr/bin/sqlite3", (":memory:", "select 6 * 7")),
+        ("/usr/bin/lua5.4", ("-e", "print(6 * 7)")),
+    ],
+)
+def test_the_events_of_a_program_replay_to_its_end(debian: Path, path: Path | str, args: tuple[str, ...]) -> None:
+    events: list[Event] = []
+    live = EmulatorTarget(open_guest(str(path), args, Root(str(debian))), record=events.append)
+    live.input.end()
+    finish(live)
+    again = Inferior()
+    replay(again, events, until=live.tick)
+    assert again.digest() == live.inferior.digest()
+
+
+def test_a_guest_goes_on_from_a_saved_state(debian: Path) -> None:
+    """Guest, machine and schedule taken back to a moment give the same end again."""
+    python = debian / "usr/bin/python3.11"
+    made = target(python, "-c", THREADS.replace("COUNT", "200"), root=debian)
+    made.resume(Move.CONTINUE, budget=40_000_000)
+    kept, inferior = made.guest.save(), made.inferior.save()
+    made.drain()
+    first = finish(made)
+    digest = made.inferior.digest()
+    made.guest.load(kept)
+    made.inferior.load(inferior)
+    second = finish(made)
+    assert (second.printed, second.ticks, made.inferior.digest()) == (first.printed, first.ticks, digest)

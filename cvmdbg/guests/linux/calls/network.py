@@ -49,6 +49,8 @@ def _kind(domain: int, kind: int, protocol: int) -> int:
 @call("socket")
 def socket(kernel: Kernel, thread: Thread, domain: int, kind: int, protocol: int) -> int:
     domain = s32(domain)
+    if domain != AF_UNIX and not kernel.network:
+        raise Err(E.EAFNOSUPPORT)
     return _install(kernel, thread, sockets.make(kernel, domain, _kind(domain, kind, protocol), protocol), kind)
 
 
