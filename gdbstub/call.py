@@ -19,7 +19,7 @@ class StubError(ProtocolError):
     """The stub answered with an error. ``code`` is its number (an errno for most stubs), None when it sent words."""
 
     def __init__(self, packet: bytes, code: int | None, words: str = "") -> None:
-        said = words or f"error {code:02x}"
+        said = words or ("an error" if code is None else f"error {code:02x}")
         super().__init__(f"the stub answers {said} to {hexadecimal.shown(packet)}")
         self.packet, self.code, self.words = packet, code, words
 

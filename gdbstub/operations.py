@@ -125,6 +125,9 @@ class Operations(Protocol):
 
     def write_register(self, thread: int, name: str, value: int) -> None: ...
 
+    def plain(self, thread: int, address: int) -> int | None:
+        """Where a plain load or store of a thread finds an address, when that is elsewhere: relative to its DDC."""
+
     def read(self, address: int, size: int) -> bytes:
         """As many bytes as can be read from there on; Refused when the first cannot."""
 

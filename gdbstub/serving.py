@@ -16,7 +16,7 @@ from gdbstub.points import PointTable, what_is_left
 from gdbstub.signals import Signal
 from gdbstub.stops import Exited, Killed, Output
 from gdbstub.thread import ThreadId
-from gdbstub.verb import EINVAL, Refused
+from gdbstub.verb import EFAULT, EINVAL, Refused
 
 PACKET_SIZE = 0x8000
 HEADROOM = 16
@@ -128,6 +128,31 @@ class Serving:
         if thread.tid not in self._alive or thread.pid not in (None, -1, 0, PID):
             raise Refused(EINVAL, f"there is no thread {thread.tid}")
         return thread.tid
+
+    # ---- memory ----
+
+    def read(self, address: int, size: int) -> bytes:
+        """Memory. A client that knows no capabilities takes the addresses of hybrid code as they are in registers:
+
+        what is not mapped is then looked for where the selected thread's loads find it.
+        """
+        try:
+            return self.target.read(address, size)
+        except Refused:
+            return self.target.read(self._plain(address), size)
+
+    def write(self, address: int, content: bytes) -> None:
+        """The same for writing."""
+        try:
+            self.target.write(address, content)
+        except Refused:
+            self.target.write(self._plain(address), content)
+
+    def _plain(self, address: int) -> int:
+        found = self.target.plain(self.general, address) if self.layout.dialect is Dialect.TAG_MAP else None
+        if found is None:
+            raise Refused(EFAULT, f"{address:#x} is not mapped")
+        return found
 
     # ---- registers ----
 
@@ -274,7 +299,7 @@ class Serving:
             return self.target.registers(thread, (found.name,))[0] or 0
 
         try:
-            return evaluate(code, register, self.target.read) != 0
+            return evaluate(code, register, self.read) != 0
         except (BadExpression, Refused) as error:
             self.say(bytes(Output(f"a condition cannot be judged: {error}\n".encode())))
             return True

@@ -117,7 +117,7 @@ def parse(reply: bytes) -> Event:
             return _ended(Exited if kind == b"W" else Killed, rest)
         case b"N" if not rest:
             return NoneResumed()
-        case b"O" if rest and len(rest) % 2 == 0 and rest != b"K":
+        case b"O" if len(rest) % 2 == 0:
             return Output(hexadecimal.content(rest))
         case b"F":
             return FileRequest(rest)

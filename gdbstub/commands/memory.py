@@ -102,13 +102,13 @@ def write(address: int, content: bytes, raw: bool = False) -> Call[None]:
 def _serve_read(serving: Serving, request: Read) -> bytes:
     if request.raw and not request.size:
         return b"OK"
-    content = serving.target.read(request.address, min(request.size, serving.room(1 if request.raw else 2)))
+    content = serving.read(request.address, min(request.size, serving.room(1 if request.raw else 2)))
     return content if request.raw else content.hex().encode()
 
 
 def _serve_write(serving: Serving, request: Write) -> bytes:
     if request.content:
-        serving.target.write(request.address, request.content)
+        serving.write(request.address, request.content)
     return b"OK"
 
 

@@ -40,6 +40,7 @@ class Board:
         self.watchpoints = 4
         self.caught: tuple[bool, frozenset[int]] = (False, frozenset())
         self.steps = 0
+        self.relative = False
         self.left = ""
 
     @staticmethod
@@ -73,6 +74,9 @@ class Board:
         if not BASE <= address < BASE + SIZE:
             raise Refused(EFAULT, f"{address:#x} is not mapped")
         return min(size, BASE + SIZE - address)
+
+    def plain(self, thread: int, address: int) -> int | None:
+        return BASE + address if self.relative and address < SIZE else None
 
     def read(self, address: int, size: int) -> bytes:
         return bytes(self.content[address - BASE : address - BASE + self._inside(address, size)])

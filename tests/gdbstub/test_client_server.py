@@ -86,6 +86,21 @@ def test_memory_ends_where_it_ends() -> None:
         client.call(memory.read_raw(BASE + SIZE, 8))
 
 
+def test_only_a_client_without_capabilities_reads_relative_to_ddc() -> None:
+    for kind, found in (("stock", True), ("morello", False), ("lldb-morello", False)):
+        board = Board()
+        board.relative = True
+        board.write(BASE + 0x40, b"here")
+        client, _ = pair(kind, board)
+        if found:
+            assert client.call(memory.read(0x40, 4)) == b"here"
+            client.call(memory.write(0x40, b"gone"))
+            assert board.read(BASE + 0x40, 4) == b"gone"
+        else:
+            with pytest.raises(StubError, match="not mapped"):
+                client.call(memory.read(0x40, 4))
+
+
 @given(st.integers(0, (1 << 129) - 1), st.integers(0, SIZE // 16 - 1))
 def test_capabilities_in_memory(value: int, granule: int) -> None:
     client, _ = pair()

@@ -151,7 +151,7 @@ events = st.one_of(
     st.builds(stops.Exited, byte, st.none() | u64),
     st.builds(stops.Killed, byte, st.none() | u64),
     st.just(stops.NoneResumed()),
-    st.builds(stops.Output, st.binary(min_size=1, max_size=40)),
+    st.builds(stops.Output, st.binary(max_size=40)),
     st.builds(stops.FileRequest, st.binary(max_size=20)),
 )
 

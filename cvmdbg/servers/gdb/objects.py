@@ -14,8 +14,6 @@ from cvmdbg.guests.guest import Module
 from cvmdbg.servers.gdb.stops import siginfo, told
 from cvmdbg.target import StopKind
 
-EXECUTABLE = "ET_EXEC"
-
 
 class Objects:
     """The objects of one guest. Each is made when it is asked for, from what is in memory then."""
@@ -23,12 +21,10 @@ class Objects:
     def __init__(self, debugger: Debugger) -> None:
         self._debugger = debugger
         self._makers: dict[str, Callable[[], bytes]] = {"siginfo": self._siginfo}
-        if self._executable() is not None:
-            self._makers["exec-file"] = self._exec_file
+        if is_machine(debugger):
+            self._makers |= {"memory-map": self._memory_map, "exec-file": self._exec_file}
         else:
             self._makers["libraries-svr4"] = self._libraries
-        if is_machine(debugger):
-            self._makers["memory-map"] = self._memory_map
 
     @property
     def names(self) -> frozenset[str]:
@@ -49,18 +45,15 @@ class Objects:
     def _modules(self) -> tuple[Module, ...]:
         return tuple(entry.module for entry in self._debugger.symbols.loaded)
 
-    def _executable(self) -> Module | None:
-        modules = self._modules()
-        return modules[0] if len(modules) == 1 and _is_fixed(modules[0]) else None
-
     def _exec_file(self) -> bytes:
-        module = self._executable()
-        return b"" if module is None else f"/{module.path.lstrip('/')}".encode("utf-8", "surrogateescape")
+        """A machine runs one program, at the addresses that it was linked for."""
+        modules = self._modules()
+        return f"/{modules[0].path.lstrip('/')}".encode("utf-8", "surrogateescape") if modules else b""
 
     def _libraries(self) -> bytes:
         """Every module as a library: each lies in a compartment of its own, none is *the* program."""
         rows = "".join(
-            f"<library name={quoteattr(library_name(m))} lm={quoteattr(hex(m.base))} l_addr={quoteattr(hex(m.base))} "
+            f'<library name={quoteattr(library_name(m))} lm="{m.base:#x}" l_addr="{m.base:#x}" '
             f'l_ld="{m.base + _dynamic(m):#x}" lmid="0x0"/>'
             for m in self._modules()
         )
@@ -86,17 +79,14 @@ def is_machine(debugger: Debugger) -> bool:
     return len(compartments) == 1 and (compartments[0].base, compartments[0].end) == (0, 1 << 64)
 
 
+def calls_cross(debugger: Debugger) -> bool:
+    """Are the guest's system calls crossings into another compartment, at which a run can stop?"""
+    return any(compartment.callback_out for compartment in debugger.facts.compartments())
+
+
 def library_name(module: Module) -> str:
     """``/16/libos.so``: the same file in two compartments is two libraries."""
     return f"/{module.compartment}/{module.path.lstrip('/')}"
-
-
-def _is_fixed(module: Module) -> bool:
-    """Is it an executable that lies at the addresses it was linked for?"""
-    try:
-        return bool(ELFFile(io.BytesIO(module.content))["e_type"] == EXECUTABLE)
-    except ELFError:
-        return False
 
 
 def _dynamic(module: Module) -> int:

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from cvmdbg.analysis.console import Unread
 from cvmdbg.debugger import Debugger, Halt
-from cvmdbg.servers.gdb.objects import Objects, is_machine
+from cvmdbg.frames import C64, DDCBO
+from cvmdbg.servers.gdb.objects import Objects, calls_cross, is_machine
 from cvmdbg.servers.gdb.stops import number, sentence, told
 from cvmdbg.session import Session
 from cvmdbg.target import (
@@ -24,6 +25,7 @@ from cvmdbg.target import (
     ThreadState,
     UserError,
 )
+from emulator_core.capability import Capability
 from gdbstub import description as descriptions
 from gdbstub.description import Description, Dialect
 from gdbstub.operations import Stop as Told
@@ -69,7 +71,7 @@ class Served:
         self.capabilities = None if self.target.capabilities is None else Granules(self.target)
         self.points = None if self.target.stops is None else Sites(self.debugger)
         self.reverse = None if self.target.reverse is None else Backwards(self, self.target.reverse)
-        self.syscalls = self if self.points is not None and len(self.debugger.facts.compartments()) > 1 else None
+        self.syscalls = self if self.points is not None and calls_cross(self.debugger) else None
 
     @property
     def debugger(self) -> Debugger:
@@ -125,6 +127,12 @@ class Served:
         with refusing():
             self.target.write_register(thread - 1, name, value)
         self.debugger.changed()
+
+    def plain(self, thread: int, address: int) -> int | None:
+        ddc, flags, control = (self._register(thread - 1, name) for name in ("ddc", "cpsr", "cctlr"))
+        if ddc is None or flags is None or control is None or flags & C64 or not control & DDCBO:
+            return None
+        return (Capability(ddc).base + address) & (1 << 64) - 1
 
     def read(self, address: int, size: int) -> bytes:
         try:
