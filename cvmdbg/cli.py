@@ -15,6 +15,7 @@ from cvmdbg.target import TargetError, UserError
 if TYPE_CHECKING:
     from cvmdbg.session import Session
 
+TOOLS = tuple(f"cvmdbg.{n}" for n in ("recordings_cli", "serve_cli", "cap", "isa_cli", "strace_cli", "bench"))
 EPILOG = "PATH is a folder with a cvm.yaml, a cvm.yaml, a bare-metal or Linux ELF file, or demo:NAME."
 
 
@@ -80,7 +81,14 @@ def _parser() -> argparse.ArgumentParser:
     doctor = tools.add_parser("doctor", help="say what this installation is and whether it works")
     doctor.add_argument("--json", action="store_true", help="one JSON object")
     doctor.set_defaults(act=_doctor)
-    for module in ("cvmdbg.serve_cli", "cvmdbg.cap", "cvmdbg.isa_cli", "cvmdbg.strace_cli", "cvmdbg.bench"):
+    for module in (
+        "cvmdbg.recordings_cli",
+        "cvmdbg.serve_cli",
+        "cvmdbg.cap",
+        "cvmdbg.isa_cli",
+        "cvmdbg.strace_cli",
+        "cvmdbg.bench",
+    ):
         _tool(tools, module)
     return parser
 

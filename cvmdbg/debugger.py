@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ from cvmdbg.target import (
 )
 from cvmdbg.twins import adopt
 from cvmdbg.values import Value
-from sessions.event import Call, Captured, ModuleLoad, Note, Observation, Output, Wait
+from sessions.event import Call, Captured, Halted, ModuleLoad, Note, Observation, Output, Pointed, Wait
 
 if TYPE_CHECKING:
     from cvmdbg.session import Facts
@@ -71,7 +72,8 @@ class Debugger:
     def __post_init__(self) -> None:
         self.symbols = Symbols()
         self.places = Places(())
-        self.trace = Trace(self.target, lambda: self.places)
+        self.captured: dict[tuple[int, int, int], bytes] = {}
+        self.trace = Trace(self._read_for_trace, lambda: self.places)
         self.loading = Loading()
         self.loader = Loader(self.target, self.facts.file)
         self.halt: Halt | None = None
@@ -79,6 +81,7 @@ class Debugger:
         self.selected_frame = 0
         self.registers_before: dict[int, list[dict[str, int]]] = {}
         self._loader_sites: tuple[int, ...] = ()
+        self.loads: list[tuple[int, str]] = []  # ticks at which modules came, with their names
         self._frames: tuple[int, list[Frame]] | None = None
         self._thread = self.target.stop.thread
         self.breakpoints.attach(self.target.stops)
@@ -100,26 +103,94 @@ class Debugger:
     # ---- what happened ----
 
     def drain(self) -> tuple[Observation | Crossing, ...]:
-        """Take what was observed, and return it: calls into the trace, output to the console."""
+        """Take what was observed, and return it: calls into the trace, output to the console.
+
+        What comes by again in the past is only seen.
+        """
         self.seen = []
         drained = self.target.drain()
+        if self.in_past:
+            found = [self.trace.recall(item) for item in drained if isinstance(item, Crossing)]
+            self.seen = [seen for seen in found if seen is not None]
+            return drained
         for item in drained:
-            match item:
-                case Crossing():
-                    self.seen.append(self.trace.crossing(item))
-                case Captured():
-                    self.trace.captured(item)
-                case Call():
-                    self.trace.observed(item)
-                case Output():
-                    self.console.output(item)
-                case ModuleLoad():
-                    self.refresh()
-                case Note(tick, text):
-                    self.console.say(text, "monitor", tick)
-                case Wait():
-                    pass  # threads() tells who waits
+            self._take(item)
         return drained
+
+    @property
+    def in_past(self) -> bool:
+        """Does the target run over what it has run before?"""
+        history = self.target.history
+        return history is not None and history.where != "live" and history.retells
+
+    def _take(self, item: Observation | Crossing) -> None:
+        match item:
+            case Crossing():
+                self.seen.append(self.trace.crossing(item))
+            case Captured():
+                self.trace.captured(item)
+            case Call():
+                self.trace.observed(item)
+            case Output():
+                self.console.output(item)
+            case ModuleLoad():
+                self.refresh()
+            case Note(tick, text):
+                self.console.say(text, "monitor", tick)
+            case Wait() | Halted() | Pointed():
+                pass  # threads() tells who waits, stops who cannot go on, decoded calls what was captured
+
+    def moved(self) -> None:
+        """The target was put elsewhere: what is derived from registers and memory is looked at anew."""
+        self._thread = self.target.stop.thread
+        self.selected_frame = 0
+        self.look_at_now()
+        self.refresh()
+
+    def look_at_now(self) -> None:
+        """Trace and console show what had happened where the target stands, and nothing after it."""
+        history = self.target.history
+        tick = history.now.tick if history is not None and history.where != "live" else None
+        self.trace.look_at(tick)
+        self.console.look_at(tick)
+
+    def _read_for_trace(self, tick: int, address: int, size: int) -> bytes:
+        """Memory that a crossing points at: as it is, and it is kept; of a recording, as it was kept."""
+        history = self.target.history
+        if history is not None and self.in_past:
+            content = self.captured.get((tick, address, size), b"")
+            if not content:
+                raise TargetError(f"{address:#x} was not captured at tick {tick}")
+            return content
+        try:
+            content = self.target.read(address, size)
+        except TargetError:
+            content = b""
+        if history is not None:
+            history.observe(Pointed(tick, address, size, content))
+        if not content:
+            raise TargetError(f"{address:#x} is not mapped")
+        return content
+
+    def take_recorded(self, calls: int) -> None:
+        """Fill trace and console from a recording: about its last ``calls`` crossings (0: all), and what is there."""
+        history = self.target.history
+        assert history is not None
+        self.trace.look_at(None)
+        first = history.recent(calls) if calls else 0
+        self.captured = {
+            (item.tick, item.address, item.size): item.content
+            for item in history.observations((Pointed,), first)
+            if isinstance(item, Pointed)
+        }
+        others = history.observations((Captured, Call, Output, Note), first)
+        for item in heapq.merge(
+            history.crossings(first), others, key=lambda item: (item.tick, isinstance(item, Crossing))
+        ):
+            self._take(item)
+        self.captured = {}
+        self.loads = [(o.tick, o.path) for o in history.observations((ModuleLoad,)) if isinstance(o, ModuleLoad)]
+        self.moved()
 
     def refresh(self) -> None:
         """Look again at what is in memory: compartments, modules, pending breakpoints, loader sites."""
@@ -133,6 +204,7 @@ class Debugger:
         self.places = Places(self.facts.compartments(), self.symbols.loaded)
         self._frames = None
         if changed:
+            self._note_loads()
             self._adopt_twins()
         if changed or not self._loader_sites:
             self._follow_loaders()
@@ -144,6 +216,19 @@ class Debugger:
         known = {module.base for module, _ in listed} | {module.base for module in self.facts.modules()}
         fresh = [(m, "mapped") for m in self.loading.modules(self.facts.file) if m.base not in known]
         return [*listed, *fresh]
+
+    def _note_loads(self) -> None:
+        """Keep when a module was first seen, and tell the recording."""
+        tick, history = self.target.stop.tick, self.target.history
+        known = {name for _, name in self.loads}
+        for entry in self.symbols.loaded:
+            module = entry.module
+            if module.path in known or tick is None or self.in_past:
+                continue
+            self.loads.append((tick, module.path))
+            if history is not None and tick:
+                load = ModuleLoad(tick, module.name, module.path, module.base, module.size, module.compartment)
+                history.observe(load)
 
     def _adopt_twins(self) -> None:
         """Symbol files beside the guest lend their names to modules that came without DWARF."""
@@ -179,6 +264,7 @@ class Debugger:
         self.halt = halt
         self._thread = halt.stop.thread
         self.selected_frame = 0
+        self.look_at_now()
         self.refresh()
         self._remember_registers()
 

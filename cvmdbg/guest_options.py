@@ -33,6 +33,13 @@ def add_recording(parser: argparse.ArgumentParser) -> None:
     """Where the run is recorded."""
     parser.add_argument("--record", metavar="FILE", help="record into this file, which is never removed by itself")
     parser.add_argument("--no-record", action="store_true", help="record nothing: there is no way back")
+    parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="the schedule of threads; 0 is round robin")
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed: 0, 1, 2 …")
+    return int(text)
 
 
 def session(args: argparse.Namespace) -> Session:
@@ -40,7 +47,7 @@ def session(args: argparse.Namespace) -> Session:
     from cvmdbg.launch import emulated
 
     record = None if args.record is None else Path(args.record)
-    return emulated(args.path, args.rest, record, not args.no_record, _root(args))
+    return emulated(args.path, args.rest, record, not args.no_record, _root(args), getattr(args, "seed", 0))
 
 
 def session_or_recording(args: argparse.Namespace) -> Session:

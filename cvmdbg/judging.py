@@ -65,6 +65,8 @@ class Judge:
                 return Halt(stop, "fault", f"{fault.kind} fault, {fault.access} at {hexa(fault.address)}")
             case StopKind.EXIT:
                 return Halt(stop, "exit", f"exited with status {reason.status or 0}")
+            case StopKind.HISTORY:
+                return Halt(stop, "history", f"at the {reason.detail} of the recording (tick {stop.tick})")
             case StopKind.UNMODELLED:
                 return Halt(stop, "unmodelled", reason.detail or "something that is not modelled")
             case StopKind.DEADLOCK:

@@ -16,7 +16,9 @@ from cvmdbg.target import UserError
 from cvmdbg.targets.emulator import EmulatorTarget
 from cvmdbg.targets.keeping import FactsNow
 from cvmdbg.targets.observed import FactsSeen, ObservedTarget
+from cvmdbg.targets.replay import ReplayTarget
 from emulator_core._core import ISA_DIGEST
+from sessions.reader import MAGIC, Recording, RecordingFault
 from sessions.recorder import Recorder
 
 
@@ -28,6 +30,7 @@ class EmulatorLaunch:
     arguments: tuple[str, ...] = ()
     recordings: Recordings | None = None
     root: Root = NO_ROOT
+    seed: int = 0
     kind: str = field(default="emulator", init=False)
 
     @property
@@ -41,7 +44,7 @@ class EmulatorLaunch:
         """Deploy it."""
         guest = open_guest(self.path, self.arguments if arguments is None else tuple(arguments), self.root)
         recorder, said = self._recorder(guest.arch)
-        target = EmulatorTarget(guest, recorder=recorder)
+        target = EmulatorTarget(guest, recorder=recorder, seed=self.seed)
 
         def feed(content: bytes | None) -> None:
             if content is None:
@@ -49,16 +52,74 @@ class EmulatorLaunch:
             else:
                 target.input.feed(content)
 
-        return Started(target, FactsNow(target), feed, said)
+        return Started(target, FactsNow(target), feed, said, _Control(self, target))
 
     def _recorder(self, arch: str) -> tuple[Recorder | None, str]:
         """The recorder, or the sentence why there is none."""
         if self.recordings is None:
             return None, ""
         try:
-            return self.recordings.begin(self.title, {"title": self.title, "arch": arch, "engine": str(ISA_DIGEST)}), ""
+            return self.recordings.begin(self.title, self.facts(arch)), ""
         except OSError as error:
             return None, f"nothing is recorded: {error}"
+
+    def facts(self, arch: str) -> dict[str, str]:
+        """What stands at the head of a recording."""
+        return {"title": self.title, "arch": arch, "engine": str(ISA_DIGEST), "seed": str(self.seed)}
+
+
+@dataclass(frozen=True)
+class _Control:
+    """Starts and stops the recording of a live target."""
+
+    launch: EmulatorLaunch
+    target: EmulatorTarget
+
+    def start(self, file: Path | None) -> Path:
+        """Record from here on."""
+        if self.target.history is not None:
+            raise UserError(f"this run is recorded already, into {self.target.history.file}")
+        settings = Settings() if self.launch.recordings is None else self.launch.recordings.settings
+        try:
+            recorder = Recordings(settings, file).begin(self.launch.title, self.launch.facts(self.target.arch))
+        except OSError as error:
+            raise UserError(f"nothing is recorded: {error}") from None
+        self.target.record(recorder)
+        return recorder.path
+
+    def stop(self) -> None:
+        """Close the recording."""
+        self.target.stop_recording()
+
+
+@dataclass(frozen=True)
+class ReplayLaunch:
+    """Opens a recording at its end, as often as asked."""
+
+    path: Path
+    kind: str = field(default="recording", init=False)
+
+    @property
+    def title(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    def start(self, arguments: Sequence[str] | None) -> Started:
+        """Open it."""
+        recording = opened(self.path)
+        target = ReplayTarget(recording)
+        said = f"{self.path.name}: {recording.lost}" if recording.lost else ""
+        return Started(target, target.facts, said=said)
+
+
+def opened(path: Path) -> Recording:
+    """A recording of either kind; UserError says why it cannot be read."""
+    try:
+        return Recording(path)
+    except RecordingFault as error:
+        raise UserError(str(error)) from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
 
 
 def emulated(
@@ -67,17 +128,19 @@ def emulated(
     record: Path | None = None,
     recording: bool = True,
     root: Root = NO_ROOT,
+    seed: int = 0,
 ) -> Session:
     """A session on a guest, not connected yet; the sources beside the guest are found.
 
-    It is recorded into ``record``, else into the folder of recordings, unless ``recording`` is off.
+    It is recorded into ``record``, else into the folder of recordings, unless ``recording`` is off. ``seed`` chooses a
+    schedule; 0 is round robin.
     """
     settings = Settings()
     if not root.given or Path(path).exists():
         resolve(path)
         settings.values["directories"] = ":".join(str(folder) for folder in source_directories(path))
     recordings = Recordings(settings, record) if recording else None
-    return Session(EmulatorLaunch(path, tuple(arguments), recordings, root), settings)
+    return Session(EmulatorLaunch(path, tuple(arguments), recordings, root, seed), settings)
 
 
 @dataclass(frozen=True)
@@ -104,4 +167,8 @@ def replayed(name: str) -> Session:
     path = Path(name)
     if not path.is_file():
         raise UserError(f"{name}: there is no such file")
-    return Session(LogLaunch(path), Settings())
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            return Session(LogLaunch(path), Settings())
+    opened(path).close()
+    return Session(ReplayLaunch(path), Settings())

@@ -48,14 +48,17 @@ class Recordings:
         self.prune(place)
         return _new(_free_name(place, title), facts, limits)
 
-    def prune(self, place: Path) -> None:
-        """Make room by the policy."""
+    def prune(self, place: Path) -> list[Path]:
+        """Make room by the policy; what was removed."""
         kept, total = self.settings.number("recordings keep"), self.settings.number("recordings size") * MIB
+        gone = []
         newest = sorted(files(place), key=lambda path: path.stat().st_mtime, reverse=True)
         for number, path in enumerate(newest):
             total -= path.stat().st_size
             if (number + 1 >= kept or total < 0) and not is_written(path):
                 remove(path)
+                gone.append(path)
+        return gone
 
 
 def files(place: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from cvmdbg.analysis import panes
@@ -29,6 +30,7 @@ from cvmdbg.commands.table import Command, Progress, Result, Steps, Table
 from cvmdbg.debugger import Debugger
 from cvmdbg.guests.guest import Compartment, Module, Symbol
 from cvmdbg.judging import Judge
+from cvmdbg.reversing import Reverser
 from cvmdbg.rows import (
     BreakpointRow,
     Candidate,
@@ -52,8 +54,9 @@ from cvmdbg.rows import (
 )
 from cvmdbg.running import Run, Runner
 from cvmdbg.settings import Settings
-from cvmdbg.target import Target, UserError
+from cvmdbg.target import History, Target, UserError
 from cvmdbg.walking import Walker
+from sessions.mark import Mark
 
 
 class Facts(Protocol):
@@ -67,6 +70,16 @@ class Facts(Protocol):
     def file(self, path: str) -> bytes | None: ...
 
 
+class Recording(Protocol):
+    """Control of a live guest's recording."""
+
+    def start(self, file: Path | None) -> Path:
+        """Record from here on; the file."""
+
+    def stop(self) -> None:
+        """Close the recording: there is no way back any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
     """A deployed guest: target and facts; the way into its standard input if it has one; what is to be told."""
@@ -75,6 +88,8 @@ class Started:
     facts: Facts
     feed: Callable[[bytes | None], None] | None = None
     said: str = ""
+    recording: Recording | None = None
+    why_no_history: str = "recording is off; record start begins it here"
 
 
 KEPT = ("breakpoints", "displays", "history", "convenience")
@@ -126,6 +141,10 @@ class Session:
         self.last_examine = Format()
         self.next_examine = 0
         self._feed: Callable[[bytes | None], None] | None = None
+        self.recording: Recording | None = None
+        self.why_no_history = "no guest is loaded"
+        self.been: list[Mark] = []  # where in time the session was, for back
+        self.ahead: list[Mark] = []  # where back came from, for forward
         self.startup: tuple[str, ...] = ()
         self.ask_input: Callable[[], bytes | None] | None = None
         self.on_connect: Callable[[Debugger], None] | None = None
@@ -145,10 +164,14 @@ class Session:
         kept = {} if old is None else {name: getattr(old, name) for name in KEPT}
         self.debugger = Debugger(started.target, started.facts, self.console, self._cancel, self.settings, **kept)
         self._feed = started.feed
+        self.recording, self.why_no_history = started.recording, started.why_no_history
+        self.been, self.ahead = [], []
         if self.on_connect is not None:
             self.on_connect(self.debugger)
         if started.said:
             self.console.say(started.said)
+        if self.launch.kind == "recording":
+            self.debugger.take_recorded(self.settings.number("recorded calls"))
         self.debugger.drain()
 
     def close(self) -> None:
@@ -184,6 +207,19 @@ class Session:
             return Walker(self.live)
         return Runner(self.live, Judge(self.live, self._feed_more if self.ask_input is not None else None))
 
+    @property
+    def reverser(self) -> Reverser:
+        """What runs the guest backwards."""
+        return Reverser(self.live, Judge(self.live))
+
+    @property
+    def history(self) -> History:
+        """The target's history; UserError when it has none."""
+        history = self.live.target.history
+        if history is None:
+            raise UserError(f"no history: {self.why_no_history}")
+        return history
+
     def _feed_more(self) -> bool:
         """Give the waiting guest more input, if there is a way to."""
         if self.ask_input is None or self._feed is None:
@@ -215,7 +251,17 @@ class Session:
         command, rest = self.resolve(line)
         if command.name != "list":
             self.listed = None
-        return (yield from self._carry_out(command, rest))
+        before = self._moment()
+        result = yield from self._carry_out(command, rest)
+        if before is not None and before != self._moment() and command.name not in ("back", "forward"):
+            self.been.append(before)
+            self.ahead.clear()
+        return result
+
+    def _moment(self) -> Mark | None:
+        """Where in time the target stands, if it has a history."""
+        history = None if self.debugger is None else self.debugger.target.history
+        return None if history is None else history.now
 
     def nested(self, line: str) -> Steps:
         """A command inside a command: a script's, a breakpoint's."""
@@ -326,8 +372,15 @@ class Session:
         return panes.summary_rows(self.live)
 
     def output_rows(self, start: int = 0) -> tuple[OutputRow, ...]:
-        """Console lines from index ``start``. Safe from any thread; the last row may still grow."""
-        return self.console.rows(start)
+        """Console lines from index ``start``, none that the guest printed after the moment that is looked at.
+
+        Safe from any thread; the last row may still grow.
+        """
+        return self.console.shown(start)[0]
+
+    def output_count(self) -> int:
+        """How many console lines there are at that moment."""
+        return self.console.shown()[1]
 
     def display_rows(self) -> tuple[DisplayRow, ...]:
         """Expressions shown at every stop."""

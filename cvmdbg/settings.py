@@ -27,6 +27,7 @@ SETTINGS = (
     Setting("confirm", "bool", "on", "ask before what loses something"),
     Setting("listsize", "number", "10", "how many lines list shows"),
     Setting("record limit", "number", "8192", "MiB that one recording may grow to; it ends there"),
+    Setting("recorded calls", "number", "5000", "how many crossings of a recording are read when it is opened; 0: all"),
     Setting("recordings keep", "number", "40", "how many recordings are kept; the oldest go first"),
     Setting("recordings size", "number", "16384", "MiB that all recordings may take; the oldest go first"),
     Setting("theme", "text", "cvm-dark", "colours of the screen"),

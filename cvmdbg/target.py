@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 from sessions.event import Crossing as Crossing  # the target observes it, recordings keep it
 from sessions.event import Observation
 from sessions.log import Events
+from sessions.machine import Json
 from sessions.mark import Mark, Named
 
 
@@ -203,6 +204,32 @@ class Reverse(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An instruction that was retired: the tick before it, its thread, absolute pc and SP before it."""
+
+    tick: int
+    thread: int
+    pc: int
+    sp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who accessed memory or a register: the moment before, its thread and pc; ``kind``: read, write, tag, event.
+
+    ``event`` accesses come from outside: their label stands in ``label``, pc is that of the thread.
+    """
+
+    mark: Mark
+    thread: int
+    pc: int
+    kind: str
+    address: int = 0
+    size: int = 0
+    label: str = ""
+
+
 class History(Protocol):
     """Optional power: a recording of this run. Moments are values: ``Mark(event, tick)``.
 
@@ -212,6 +239,10 @@ class History(Protocol):
 
     @property
     def where(self) -> str: ...
+
+    @property
+    def retells(self) -> bool:
+        """Does a run in the past drain what was drained when it happened?"""
 
     @property
     def now(self) -> Mark:
@@ -237,8 +268,14 @@ class History(Protocol):
     def notice(self) -> str:
         """What is missing in it, or empty."""
 
-    def at(self, tick: int) -> Mark:
-        """The moment at which a run stops that has come to a tick; outside: the nearer end."""
+    def at(self, tick: int, turn: bool = False) -> Mark:
+        """The moment at which a run stops that has come to a tick; outside: the nearer end.
+
+        With ``turn``, behind a switch of threads at this tick, so that whoever executes next has the turn.
+        """
+
+    def recent(self, crossings: int) -> int:
+        """A tick from which on there are about so many crossings."""
 
     def seek(self, mark: Mark) -> Stop:
         """Stand at a moment; TargetError when interrupted on the way."""
@@ -270,6 +307,24 @@ class History(Protocol):
 
     def moment(self, tick: int) -> Moment:
         """A scratch copy at a tick, all its events applied, for whoever asks; the target stays where it is."""
+
+    def difference(self, first: Mark, second: Mark) -> tuple[tuple[str, ...], dict[str, Json]] | None:
+        """How two moments differ, for people and programs; None when they do not."""
+
+    def path(self, first: int, last: int) -> list[Step]:
+        """What was retired between two ticks, in order."""
+
+    def last_access(self, address: int, size: int, access: str, before: Mark) -> Access | None:
+        """Who last accessed a range (``r``, ``w``, ``rw``, ``tag``) before a moment; TargetError when interrupted."""
+
+    def next_access(self, address: int, size: int, access: str, after: Mark) -> Access | None:
+        """Who accesses a range first from a moment on."""
+
+    def last_change(self, thread: int, register: str, before: Mark, bounds: bool = False) -> Access | None:
+        """What last changed a register of a thread before a moment; with ``bounds``, all of it but its value."""
+
+    def next_change(self, thread: int, register: str, after: Mark, bounds: bool = False) -> Access | None:
+        """What changes a register of a thread first from a moment on."""
 
     def save(self, path: Path) -> None:
         """Copy everything until now into a file of its own."""

@@ -261,6 +261,9 @@ class Machine:
         """
     def use_step_engine(self, thread: int, on: bool) -> None:
         """Let the reference engine run this thread: slow, the same results."""
+    def run_until_changed(self, thread: int, reg: int, bounds: bool, max_ticks: int) -> tuple[bool, int]:
+        """Step until a register changes (with bounds: all but its low word); whether it did, and the pc that did it."""
+
     def interrupt(self) -> None:
         """End a run from another thread within about a millisecond; a pending one ends the next run."""
     @property

@@ -23,6 +23,7 @@ from sessions.event import (
     Note,
     Observation,
     Output,
+    Pointed,
     ProgramExit,
     Protect,
     RegisterWrite,
@@ -85,6 +86,7 @@ OBSERVATIONS: Shapes = {
     Note: (5, (("tick", U), ("text", T), ("facts", P))),
     Halted: (6, (("tick", U), ("thread", S), ("pc", U), ("kind", T), ("detail", T))),
     Captured: (7, (("tick", U), ("address", U), ("size", U), ("content", X))),
+    Pointed: (8, (("tick", U), ("address", U), ("size", U), ("content", X))),
 }
 
 KIND_BITS = {kind: 1 << code for shapes in (EFFECTS, OBSERVATIONS) for kind, (code, _) in shapes.items()}

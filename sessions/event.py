@@ -220,6 +220,16 @@ class Captured:
 
 
 @dataclass(frozen=True, slots=True)
+class Pointed:
+    """Bytes that a crossing's arguments pointed at when it was decoded; empty where nothing could be read."""
+
+    tick: int
+    address: int
+    size: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Crossing:
     """A sealed-branch transfer that the engine saw, successful or failed.
 
@@ -246,4 +256,4 @@ class Crossing:
     arguments: tuple[int, ...]
 
 
-Observation: TypeAlias = Output | Call | ModuleLoad | Wait | Note | Halted | Captured
+Observation: TypeAlias = Output | Call | ModuleLoad | Wait | Note | Halted | Captured | Pointed

@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 
 from sessions.event import Effect, Event
 
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 PAGE = 4096
 PAGE_BYTES = PAGE + PAGE // 16 // 8
 """A page as it is exported: its bytes, then a bit for each granule's tag, lowest first."""

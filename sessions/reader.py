@@ -115,6 +115,14 @@ class Recording:
         """How many crossings there are."""
         return int(next(self._rows("SELECT coalesce(max(first + count), 0) FROM crossings"))[0])
 
+    def crossing_tick(self, number: int) -> int:
+        """A tick at or a little before that of a crossing; 0 for those before the first."""
+        if number <= 0:
+            return 0
+        question = "SELECT first_tick FROM crossings WHERE first<=? ORDER BY first DESC LIMIT 1"
+        rows = list(self._rows(question, (number,)))
+        return int(rows[0][0]) if rows else 0
+
     def event(self, number: int) -> Event:
         """One event."""
         with self._guard.sentences():
@@ -144,6 +152,31 @@ class Recording:
         """Named moments by tick."""
         rows = self._rows("SELECT name, event, tick, note FROM mark ORDER BY tick, event LIMIT ?", (MAX_CHUNKS,))
         return [Named(str(name), Mark(int(event), int(tick)), str(note)) for name, event, tick, note in rows]
+
+    def keep_mark(self, named: Named) -> bool:
+        """Write a mark into the file; False where it may not be written."""
+        row = (named.name, named.mark.event, named.mark.tick, named.note)
+        return self._write("INSERT OR REPLACE INTO mark VALUES (?,?,?,?)", row)
+
+    def drop_mark(self, name: str) -> bool:
+        """Remove a mark from the file; False where it may not be written."""
+        return self._write("DELETE FROM mark WHERE name=?", (name,))
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> bool:
+        if self._private is not None or not _may_write(self.path):
+            return False
+        with self._guard.sentences():
+            file = sqlite3.connect(self.path)
+            try:
+                with file:
+                    file.execute(statement, values)
+            finally:
+                file.close()
+        return True
+
+    def copy(self, path: Path) -> None:
+        """The same recording as one file elsewhere."""
+        copy_into(self._file, path)
 
     # ---- checkpoints ----
 
@@ -268,6 +301,20 @@ class Recording:
             if row is None:
                 return
             yield row
+
+
+def copy_into(source: sqlite3.Connection, path: Path) -> None:
+    """A recording as one closed file elsewhere; OSError says why it cannot be written."""
+    copy = sqlite3.connect(path)
+    try:
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")
+        copy.execute("INSERT OR REPLACE INTO fact VALUES ('closed', 'yes')")
+        copy.commit()
+    except sqlite3.Error as error:
+        raise OSError(f"{path.name} cannot be written: {error}") from None
+    finally:
+        copy.close()
 
 
 class _Guard:

@@ -31,7 +31,7 @@ from sessions.event import Event, Observation
 from sessions.log import Chunk, Log
 from sessions.machine import Json, Saved
 from sessions.mark import Mark
-from sessions.reader import Recording
+from sessions.reader import Recording, copy_into
 from sessions.schema import SCHEMA
 
 PERIOD = 0.25
@@ -152,16 +152,9 @@ class Recorder:
         """Everything until now as one file elsewhere."""
         self.flush()
         source = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
-        copy = sqlite3.connect(path)
         try:
-            source.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")
-            copy.execute("INSERT OR REPLACE INTO fact VALUES ('closed', 'yes')")
-            copy.commit()
-        except sqlite3.Error as error:
-            raise OSError(f"{path.name} cannot be written: {_sentence(error)}") from None
+            copy_into(source, path)
         finally:
-            copy.close()
             source.close()
 
     def flush(self) -> None:

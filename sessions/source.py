@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sessions.checkpoint import PageSum, canonical, changed_pages
 from sessions.machine import Json, Saved, TimeMachine
@@ -28,12 +28,16 @@ class FileSource:
             machine.put_pages(some, b"".join(self._recording.page(address, number) for address in some))
         machine.restore(point.mark.tick, self._recording.state(self._checkpoints[number]))
 
+    def touched(self, point: Point) -> Sequence[int]:
+        """Pages that were read or written since the checkpoint before."""
+        return self._recording.touched(self._checkpoints[point.number])
+
 
 def timeline_of(recording: Recording, machine: TimeMachine) -> Timeline:
     """The points of a file; ``machine`` is empty, and stays so."""
     timeline = Timeline(recording.events, machine.save(), FileSource(recording))
     for checkpoint in recording.checkpoints:
-        timeline.add(Point(checkpoint.mark, None, checkpoint.number, recording.touched(checkpoint)))
+        timeline.add(Point(checkpoint.mark, None, checkpoint.number, None))
     return timeline
 
 

@@ -21,19 +21,21 @@ NEAR = 1_000_000
 PIECE = 20_000_000
 """Ticks between two looks at whether somebody wants the seek to end."""
 RECENT = 24
+LOADED = 48
+"""States of a file that stay in memory."""
 
 
 @dataclass(slots=True)
 class Point:
     """A moment whose state is kept, in memory (``saved``) or behind ``Source.load``.
 
-    ``touched`` are the pages that were read or written since the point before.
+    ``touched`` are the pages that were read or written since the point before, None when they must be asked for.
     """
 
     mark: Mark
     saved: Saved | None
     number: int = -1
-    touched: Sequence[int] = field(default=(), repr=False)
+    touched: Sequence[int] | None = field(default=(), repr=False)
     cost: int = 0
 
 
@@ -42,6 +44,9 @@ class Source(Protocol):
 
     def load(self, point: Point, near: Point | None, machine: TimeMachine) -> None:
         """Put a machine, which stands at ``near`` if that is given, into a point's state."""
+
+    def touched(self, point: Point) -> Sequence[int]:
+        """Pages that were read or written since the point before."""
 
 
 class Cancelled(Exception):
@@ -59,6 +64,7 @@ class Timeline:
         self.points: list[Point] = [Point(START, empty)]
         self._source = source
         self._recent: OrderedDict[Mark, Saved] = OrderedDict()
+        self._loaded: list[Point] = []
 
     # ---- points ----
 
@@ -74,6 +80,13 @@ class Timeline:
         """The mark of a tick at which all its events have happened."""
         return Mark(self.events.after(tick), tick)
 
+    def touched(self, point: Point) -> Sequence[int]:
+        """Pages that were read or written since the point before."""
+        if point.touched is None:
+            assert self._source is not None
+            point.touched = self._source.touched(point)
+        return point.touched
+
     def thin(self, budget: int) -> None:
         """Forget states in memory until those that are left cost no more: every second of the older ones first."""
         kept = [p for p in self.points[1:] if p.saved is not None]
@@ -82,7 +95,7 @@ class Timeline:
         drop = {id(p) for p in kept[: -(len(kept) // 4) or None : 2]}
         for before, point in zip(self.points[1:], self.points[2:], strict=False):
             if id(before) in drop:
-                point.touched = sorted({*before.touched, *point.touched})
+                point.touched = sorted({*self.touched(before), *self.touched(point)})
                 point.cost += before.cost // 2
         self.points = [p for p in self.points if id(p) not in drop or p.number >= 0]
         for point in self.points:
@@ -128,6 +141,9 @@ class Timeline:
             machine.load(self.points[0].saved)  # type: ignore[arg-type]
         self._source.load(point, near, machine)
         point.saved = machine.save()
+        self._loaded.append(point)
+        if len(self._loaded) > LOADED:
+            self._loaded.pop(0).saved = None
 
     def forward(self, machine: TimeMachine, at: Mark, mark: Mark, cancelled: Callable[[], bool]) -> Mark:
         """Run from a mark to a later one, applying the events between."""

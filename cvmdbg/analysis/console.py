@@ -19,6 +19,7 @@ class Console:
         self._lock = threading.Lock()
         self._rows: list[OutputRow] = []
         self._dropped = 0
+        self._cursor: int | None = None
         self._partial: dict[tuple[str, int], tuple[int, bytes]] = {}
         self.changes = 0  # grows with everything that is printed
 
@@ -26,6 +27,20 @@ class Console:
         """Lines from number ``start`` on; numbers keep counting when old lines are dropped."""
         with self._lock:
             return tuple(self._rows[max(0, start - self._dropped) :])
+
+    def look_at(self, tick: int | None) -> None:
+        """``shown`` holds nothing that was printed after a tick; None: everything."""
+        with self._lock:
+            self._cursor = tick
+
+    def shown(self, start: int = 0) -> tuple[tuple[OutputRow, ...], int]:
+        """Lines from number ``start`` on as they stood at the moment that is looked at, and how many there were."""
+        with self._lock:
+            if self._cursor is None:
+                return tuple(self._rows[max(0, start - self._dropped) :]), self._dropped + len(self._rows)
+            tick = self._cursor
+            rows = [row for row in self._rows if row.tick is None or row.tick <= tick]
+            return tuple(rows[start:]), len(rows)
 
     @property
     def oldest(self) -> int:

@@ -10,9 +10,10 @@ compartment are none of ours.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cvmdbg.analysis.calls import ABI, plain, signature
 from cvmdbg.analysis.compartments import Places
@@ -23,7 +24,7 @@ from cvmdbg.guests.linux.decoder import PANES, Caller, Decoded, Shown, Style, en
 from cvmdbg.guests.linux.decoder.names import signed
 from cvmdbg.guests.linux.facts import Call as Signature
 from cvmdbg.rows import ArgumentRow, SummaryRow, TraceRow
-from cvmdbg.target import Crossing, Target, TargetError
+from cvmdbg.target import Crossing, TargetError
 from emulator_core.capability import Capability
 from sessions.event import Call, Captured
 
@@ -115,36 +116,122 @@ class _Thread:
     waiting: dict[tuple[str, int], Entry] = field(default_factory=dict)
 
 
-class Trace:
-    """All calls seen so far, oldest first."""
+Read = Callable[[int, int, int], bytes]
+"""Reads memory for a crossing: its tick, an address, a size. TargetError where nothing can be read."""
 
-    def __init__(self, target: Target, places: Callable[[], Places]) -> None:
-        self._target = target
+
+@dataclass(slots=True)
+class Span:
+    """A crossing and how long it was open: ticks before the branch there and before the one back."""
+
+    begun: int
+    link: Link
+    entry: Entry | None
+    ended: int | None = None
+
+
+class Trace:
+    """All calls seen so far, oldest first; with ``look_at`` those up to a tick, as they were then."""
+
+    def __init__(self, read: Read, places: Callable[[], Places]) -> None:
+        self._read_at = read
         self.style: Style = PANES
         self.keep = True
         self.listeners: list[Callable[[str, Entry], None]] = []
         self._places = places
-        self.entries: list[Entry] = []
+        self._all: list[Entry] = []
         self.dropped = 0
         self._outer = self._made = 0
         self._captured: list[Captured] = []
         self._threads: defaultdict[int, _Thread] = defaultdict(_Thread)
+        self._spans: defaultdict[int, list[Span]] = defaultdict(list)
+        self._seen: list[Seen] = []
+        self._tick = 0  # of the crossing that is taken
+        self._cursor: int | None = None
+        self._shown: list[Entry] | None = None
 
     def __len__(self) -> int:
         return len(self.entries)
 
+    @property
+    def entries(self) -> list[Entry]:
+        """The calls, up to the moment that is looked at."""
+        if self._cursor is None:
+            return self._all
+        if self._shown is None:
+            self._shown = self._as_at(self._cursor)
+        return self._shown
+
+    def look_at(self, tick: int | None) -> None:
+        """Show what has happened up to a tick; None: all."""
+        self._cursor, self._shown = tick, None
+
     def open_links(self, thread: int) -> list[Link]:
         """Crossings of a thread that have not returned, oldest first."""
-        return list(self._threads[thread].links)
+        if self._cursor is None:
+            return list(self._threads[thread].links)
+        return [span.link for span in self._open_spans(thread)]
 
     def open_call(self, thread: int) -> Entry | None:
         """The innermost call that a thread is in."""
-        return next((e for e in reversed(self._threads[thread].entries) if e is not None), None)
+        if self._cursor is None:
+            return next((e for e in reversed(self._threads[thread].entries) if e is not None), None)
+        return next((s.entry for s in reversed(self._open_spans(thread)) if s.entry is not None), None)
+
+    def spans(self, thread: int) -> list[Span]:
+        """Crossings of a thread with the ticks between which they were open."""
+        return self._spans[thread]
+
+    def recall(self, crossing: Crossing) -> Seen | None:
+        """What a crossing that comes by again was."""
+        at = bisect_left(self._seen, crossing.tick, key=lambda seen: seen.crossing.tick)
+        for seen in self._seen[at : at + 16]:
+            if (seen.crossing.tick, seen.crossing.thread) == (crossing.tick, crossing.thread):
+                return seen
+        return None
+
+    def seen(self) -> list[Seen]:
+        """Crossings up to the moment that is looked at."""
+        if self._cursor is None:
+            return self._seen
+        return self._seen[: bisect_left(self._seen, self._cursor, key=lambda seen: seen.crossing.tick)]
+
+    # ---- at a moment ----
+
+    def _as_at(self, tick: int) -> list[Entry]:
+        """Entries that had begun; those that had not ended are inside again."""
+        end = bisect_right(self._all, tick, key=lambda e: e.tick)
+        shown = self._all[:end]
+        while shown and shown[-1].crossing is not None and shown[-1].tick >= tick:
+            shown.pop()
+        for at, entry in enumerate(shown):
+            if entry.ended is not None and entry.ended >= tick and entry.ended != entry.tick:
+                shown[at] = replace(entry, ended=None, result="", failed=False)
+        return shown
+
+    def _open_spans(self, thread: int) -> list[Span]:
+        assert self._cursor is not None
+        tick = self._cursor
+        return [s for s in self._spans[thread] if s.begun < tick and (s.ended is None or s.ended >= tick)]
+
+    def _close_span(self, crossing: Crossing) -> None:
+        """The newest open crossing of the thread has returned."""
+        span = next((s for s in reversed(self._spans[crossing.thread]) if s.ended is None), None)
+        if span is not None:
+            span.ended = crossing.tick
 
     # ---- what comes in ----
 
     def crossing(self, crossing: Crossing) -> Seen:
         """Take one crossing and say what it was."""
+        self._tick = crossing.tick
+        seen = self._judge(crossing)
+        self._seen.append(seen)
+        if len(self._seen) > MAX_ENTRIES:
+            del self._seen[: MAX_ENTRIES // 10]
+        return seen
+
+    def _judge(self, crossing: Crossing) -> Seen:
         places = self._places()
         source, target = places.badge(crossing.pc), places.badge(crossing.to)
         if crossing.kind == "failed":
@@ -237,6 +324,7 @@ class Trace:
 
     def _return(self, crossing: Crossing, state: _Thread) -> Entry | None:
         state.links.pop()
+        self._close_span(crossing)
         entry = state.entries.pop()
         if entry is None:
             return None
@@ -251,6 +339,8 @@ class Trace:
 
     def _call(self, crossing: Crossing, state: _Thread, source: str, target: str) -> Entry | None:
         state.links.append(Link(crossing, source, target))
+        span = Span(crossing.tick, state.links[-1], None)
+        self._spans[crossing.thread].append(span)
         if source == MONITOR:
             state.entries.append(None)
             return None
@@ -261,6 +351,7 @@ class Trace:
         entry.crossing = crossing
         entry.decoded = entering(known, crossing.arguments, self._caller(source), self.style)
         state.entries.append(entry)
+        span.entry = entry
         self._tell("begin", entry)
         return entry
 
@@ -275,9 +366,9 @@ class Trace:
         entry.index = self._made
         self._made += 1
         if self.keep or not self.listeners:
-            self.entries.append(entry)
-        if len(self.entries) > MAX_ENTRIES:
-            del self.entries[: MAX_ENTRIES // 10]
+            self._all.append(entry)
+        if len(self._all) > MAX_ENTRIES:
+            del self._all[: MAX_ENTRIES // 10]
             self.dropped += MAX_ENTRIES // 10
         return entry
 
@@ -290,7 +381,7 @@ class Trace:
 
     def _read(self, address: int, size: int) -> bytes | None:
         try:
-            return self._target.read(address, size)
+            return self._read_at(self._tick, address, size)
         except TargetError:
             return None
 

@@ -40,12 +40,12 @@ def status(debugger: Debugger, session: str, kind: str) -> Status:
     stop = debugger.target.stop
     thread = stop.thread if debugger.thread < 0 else debugger.thread
     if thread < 0:
-        return Status(session, kind, _state(stop), _why(debugger), "", None, "", stop.tick, _exit(stop))
+        return Status(session, kind, _state(debugger), _why(debugger), "", None, "", stop.tick, _exit(stop))
     place = _place(debugger, thread)
     links = debugger.trace.open_links(thread)
     entered = debugger.places.label(links[-1].source) if links and links[-1].source != "M" else None
     name = f"thread {debugger.thread_name(thread)}"
-    return Status(session, kind, _state(stop), _why(debugger), place, entered, name, stop.tick, _exit(stop))
+    return Status(session, kind, _state(debugger), _why(debugger), place, entered, name, stop.tick, _exit(stop))
 
 
 def _place(debugger: Debugger, thread: int) -> str:
@@ -58,11 +58,12 @@ def _place(debugger: Debugger, thread: int) -> str:
     return debugger.places.label(badge) if badge else (named.text if named is not None else hexa(pc))
 
 
-def _state(stop: Stop) -> str:
+def _state(debugger: Debugger) -> str:
+    stop, history = debugger.target.stop, debugger.target.history
     for kind, word in ((StopKind.EXIT, "exit"), (StopKind.FAULT, "fault"), (StopKind.WAITING, "wait")):
         if stop.reason(kind) is not None:
             return word
-    return "stop"
+    return "stop" if history is None or history.where == "live" else history.where
 
 
 def _why(debugger: Debugger) -> str:

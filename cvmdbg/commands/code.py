@@ -10,8 +10,9 @@ from cvmdbg.analysis.explain import explain
 from cvmdbg.analysis.inspect import inspect
 from cvmdbg.analysis.registers import register_rows
 from cvmdbg.commands.format import split_format
+from cvmdbg.commands.history import goto_time, is_time
 from cvmdbg.commands.report import capability_value, explanation_value, jsonable
-from cvmdbg.commands.table import Command, Json, Result
+from cvmdbg.commands.table import Command, Json, Result, Steps
 from cvmdbg.forms import hexa
 from cvmdbg.locations import locate, one_address
 from cvmdbg.target import UserError
@@ -85,10 +86,10 @@ def disassemble_(session: Session, text: str) -> Result:
     return Result((found.title, *(row.text for row in rows)), [jsonable(row) for row in rows], "code", hexa(start))
 
 
-def goto(session: Session, text: str) -> Result:
-    """Show a place."""
-    if re.fullmatch(r"@.*|\d+%|'\w+|#.*", text.strip()):
-        raise UserError("times need history: no recording of this guest can be gone back to yet")
+def goto(session: Session, text: str) -> Result | Steps:
+    """Show a place, or go to a time."""
+    if is_time(text):
+        return goto_time(session, text)
     location = locate(
         session.live, text if not re.fullmatch("[0-9a-fA-F]{5,}", text.strip()) else f"*{text.strip()}", code=False
     )

@@ -285,14 +285,6 @@ def info_target(session: Session, text: str) -> Result:
     return Result(tuple(lines), {"status": status, "regions": regions})
 
 
-def when(session: Session, text: str) -> Result:
-    """Say the tick."""
-    tick = session.live.target.stop.tick
-    if tick is None:
-        raise UserError(f"{session.launch.title} counts no ticks")
-    return Result((f"tick {tick}, call {len(session.live.trace)}",), {"tick": tick, "calls": len(session.live.trace)})
-
-
 COMMANDS = (
     Command(
         "info registers",
@@ -434,5 +426,4 @@ COMMANDS = (
     Command(
         "summary", "counts and costs of calls", ("sum",), (), "[PATH]", "g", "", ("summary", "summary 17→16"), summary
     ),
-    Command("when", "say tick and number of calls", ("wh",), (), "", "", "", ("when",), when),
 )

@@ -10,7 +10,7 @@ from cvmdbg.target import StopKind
 if TYPE_CHECKING:
     from cvmdbg.session import Session
 
-NO_HISTORY = "no history: {kind} records nothing that can be gone back to yet"
+NO_HISTORY = "no history: {why}"
 
 
 def missing(session: Session, command: Command) -> str | None:
@@ -26,15 +26,15 @@ def missing(session: Session, command: Command) -> str | None:
 
 def _reason(session: Session, command: Command, letter: str) -> str | None:
     debugger = session.debugger
-    if letter == "h":
-        return NO_HISTORY.format(kind=f"the {session.launch.kind}")
+    if letter == "h" and (debugger is None or debugger.target.history is None):
+        return NO_HISTORY.format(why=session.why_no_history)
     if letter in "-d":
         return None
     if letter == "o":
         return f"{command.name} reaches outside of the guest, which a client may not" if session.confined else None
     if debugger is None:
         return "no guest is loaded; start with: cvmdbg run PATH"
-    if letter == "s" and debugger.target.stop.reason(StopKind.EXIT) is not None:
+    if letter == "s" and debugger.target.stop.reason(StopKind.EXIT) is not None and "h" not in command.needs:
         return (
             f"the guest has ended: {command.name} needs a stopped thread; run starts it again"
             if _runs(command)

@@ -35,7 +35,9 @@ def count(session: Session, text: str) -> int:
 def run(session: Session, text: str) -> Steps:
     """Start the guest, or start it again."""
     fresh = session.debugger is None or (session.live.target.stop.tick or 0) > 0
-    if fresh or text.strip():
+    if session.launch.kind == "recording":
+        session.history.seek(session.history.first)
+    elif fresh or text.strip():
         session.connect(shlex.split(text) if text.strip() else None)
     return (yield from running(session, session.runner.continue_()))
 
@@ -158,10 +160,10 @@ def next_event(session: Session, text: str) -> Steps:
         return (yield from running(session, runner.next_thread()))
     if kind == "stop":
         return (yield from running(session, runner.continue_()))
-    return (yield from running(session, runner.next_crossing(lambda seen: _event(kind, seen))))
+    return (yield from running(session, runner.next_crossing(lambda seen: event_text(kind, seen))))
 
 
-def _event(kind: str, seen: Seen) -> str | None:
+def event_text(kind: str, seen: Seen) -> str | None:
     if seen.kind not in ("call", "return", "failed"):
         return None
     wanted = {

@@ -24,8 +24,6 @@ def _screen(
 
 
 COMMANDS = (
-    _screen("back", "back in the history of places", ("ba",), ("Backspace", "Alt+←"), ""),
-    _screen("forward", "forward in the history of places", ("forw",), ("Alt+→",), ""),
     _screen("filter", "filter the focused list", ("fi",), ("&",), "[EXPRESSION]", "In batch: info crossings FILTER."),
     _screen(
         "search", "find in the focused pane", ("sea",), ("/", ".", ","), "TEXT", ". and , go to the next and previous."

@@ -12,7 +12,7 @@ from cvmdbg.guests.guest import Compartment, Module, Symbol
 from cvmdbg.target import RecordingError
 from sessions.machine import Json
 
-MAX_DEPTH = 8
+MAX_DEPTH = 24
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -41,7 +42,11 @@ class EmulatorTarget(InferiorTarget):
     """Runs one guest. Each event goes to ``record`` (if given) and to the recorder before its effects are applied."""
 
     def __init__(
-        self, guest: Guest, record: Callable[[Event], None] | None = None, recorder: Recorder | None = None
+        self,
+        guest: Guest,
+        record: Callable[[Event], None] | None = None,
+        recorder: Recorder | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__(Inferior())
         self.guest = guest
@@ -51,6 +56,7 @@ class EmulatorTarget(InferiorTarget):
         self._interrupted = threading.Event()
         self._reported: set[int] = set()  # threads that stand at a breakpoint which has been reported
         self._turn_ends = 0
+        self._dice = random.Random(seed) if seed else None
         self._again: Boundary | None = None  # what the guest did not serve yet
         self.observing = True  # are observations wanted? Without them, and unrecorded, system calls cost less
         self._view = _View(self)
@@ -125,6 +131,18 @@ class EmulatorTarget(InferiorTarget):
         if past is None:
             self._fault = None
         self._stop = replace(self._stop, pc=self._pc(self._stop.thread))
+
+    def record(self, recorder: Recorder) -> None:
+        """Record from here on."""
+        self.keeping = Keeping(self, self.guest, recorder, self._cancelled)
+        self.keeping.begin()
+
+    def stop_recording(self) -> None:
+        """Close the recording, from wherever the target stands: it stands at its live end then."""
+        if self.keeping is not None:
+            self.keeping.close()
+            self.keeping = None
+            self._stop = self._stopped(self._stop.reasons)
 
     def interrupt(self) -> None:
         self._interrupted.set()
@@ -207,7 +225,7 @@ class EmulatorTarget(InferiorTarget):
             return self._committed(stop, thread)
         crossed = self._collect_crossings()
         reasons = self._reasons(stop)
-        if crossed and self._breaks.crossings:
+        if crossed and self.breaks.crossings:
             reasons = (*reasons, Reason(StopKind.CROSSING))
         return reasons
 
@@ -227,7 +245,7 @@ class EmulatorTarget(InferiorTarget):
             if not isinstance(served, int):
                 return served
             set_word(thread, 0, served & LOW)
-            if self._breaks.breakpoints:
+            if self.breaks.breakpoints:
                 break
         return Outcome("")
 
@@ -262,7 +280,7 @@ class EmulatorTarget(InferiorTarget):
 
     def _meets_breakpoint(self, thread: int) -> bool:
         """Does it stand at a breakpoint that has not been reported? From now on it has."""
-        places = self._breaks.breakpoints
+        places = self.breaks.breakpoints
         if not places or thread in self._reported or self._pc(thread) not in places:
             return False
         self._reported.add(thread)
@@ -313,17 +331,29 @@ class EmulatorTarget(InferiorTarget):
 
     def _give_turn(self) -> None:
         schedule = self.inferior.schedule
-        following = schedule.runnable_after(schedule.current)
+        following = self._following()
         if following is not None and (following != schedule.current or not self._current_runs()):
             self._switch_to(following)
-        self._turn_ends = self.tick + QUANTUM
+        self._turn_ends = self.tick + self._quantum()
+
+    def _following(self) -> int | None:
+        """Who has the next turn: round robin, or any runnable thread as a seed has it."""
+        schedule = self.inferior.schedule
+        if self._dice is None:
+            return schedule.runnable_after(schedule.current)
+        able = schedule.able()
+        return self._dice.choice(able) if able else None
+
+    def _quantum(self) -> int:
+        """Ticks of a turn."""
+        return QUANTUM if self._dice is None else self._dice.randrange(1, 2 * QUANTUM)
 
     def _switch_to(self, thread: int) -> None:
         state = self.inferior.schedule.state(thread)
         if state not in (ThreadState.RUNNABLE, ThreadState.RUNNING):
             raise TargetError(f"thread {thread} cannot run: {state or 'there is none'}")
         self._commit(Outcome("schedule", (ThreadSwitch(thread),)))
-        self._turn_ends = self.tick + QUANTUM
+        self._turn_ends = self.tick + self._quantum()
 
     def _who_waits(self) -> str:
         if self.guest.waits is not None:

@@ -68,9 +68,13 @@ class Schedule:
         at = self._place(number)
         return None if at is None else self.threads[at].state
 
+    def able(self) -> list[int]:
+        """Threads that can run."""
+        return [t.number for t in self.threads if t.state in (ThreadState.RUNNABLE, ThreadState.RUNNING)]
+
     def runnable_after(self, number: int) -> int | None:
         """The next thread in turn that can run, round robin, ``number`` itself last."""
-        able = [t.number for t in self.threads if t.state in (ThreadState.RUNNABLE, ThreadState.RUNNING)]
+        able = self.able()
         later = [n for n in able if n > number]
         return next(iter(later or able), None)
 

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 from cvmdbg.guests.guest import Compartment, Guest, Module, Outcome, Symbol
 from cvmdbg.guests.recorded import RecordedGuest, Said, said_by, to_plain
-from cvmdbg.target import Move, Stop, TargetError
-from cvmdbg.targets.backward import Backward
-from cvmdbg.targets.moment import ScratchMoment
+from cvmdbg.target import TargetError
+from cvmdbg.targets.chronicle import Chronicle
 from cvmdbg.targets.player import Player, Where
 from sessions.event import Crossing, Event, Halted, ModuleLoad, Observation, ThreadExit, ThreadStart
-from sessions.log import Events
 from sessions.machine import PAGE_BYTES
 from sessions.mark import Mark, Named
 from sessions.recorder import Recorder
@@ -36,7 +34,7 @@ MEMORY = 512 << 20
 """Bytes of pages that states in memory may hold."""
 
 
-class Keeping:
+class Keeping(Chronicle):
     """History of a live target: the player of its past, its marks, its file."""
 
     def __init__(
@@ -46,8 +44,7 @@ class Keeping:
         inferior = target.inferior
         inferior.machine.follow_touched(True)
         self._timeline = Timeline(recorder.log, inferior.save())
-        self.player = Player(inferior, target._breaks, self._timeline, self._live_end, interrupted)
-        self.backward = Traveller(Backward(self.player), target.arrived)
+        super().__init__(target, Player(inferior, target.breaks, self._timeline, self._live_end, interrupted))
         self.due = FIRST_INTERVAL
         self._marks: dict[str, Named] = {}
         self._said: list[tuple[int, Said]] = []
@@ -161,28 +158,7 @@ class Keeping:
         seconds = min(max(SECONDS, changed * PAGE_COST * SHARE), SLOWEST)
         return int(min(max(speed * seconds, SHORTEST), LONGEST))
 
-    # ---- the past ------------------------------------------------------------------------------------
-
-    @property
-    def where(self) -> str:
-        """``live``, ``past`` or ``diverted``."""
-        return self.player.where.value
-
-    @property
-    def now(self) -> Mark:
-        return self.player.now
-
-    @property
-    def first(self) -> Mark:
-        return self.player.first
-
-    @property
-    def last(self) -> Mark:
-        return self.player.last
-
-    @property
-    def events(self) -> Events:
-        return self._recorder.log
+    # ---- the past --------------------------------------------------------------------------------------
 
     @property
     def file(self) -> Path:
@@ -191,28 +167,6 @@ class Keeping:
     @property
     def notice(self) -> str:
         return ""
-
-    def at(self, tick: int) -> Mark:
-        if tick >= self.last.tick:
-            return self.last
-        return max(self.player.settled(tick), self.first)
-
-    def seek(self, mark: Mark) -> Stop:
-        return self._target.arrived(self.player.seek(mark))
-
-    def resume(self, move: Move, thread: int | None, budget: int | None) -> Stop:
-        """Run on in the past."""
-        return self.player.resume(move, thread, budget)
-
-    def drain(self) -> tuple[Crossing, ...]:
-        """Crossings that the last run in the past came over."""
-        return self.player.take_crossings()
-
-    def diverge(self) -> None:
-        self.player.diverge()
-
-    def end_diversion(self) -> Stop:
-        return self._target.arrived(self.player.end_diversion())
 
     def marks(self) -> tuple[Named, ...]:
         return tuple(sorted(self._marks.values(), key=lambda named: (named.mark, named.name)))
@@ -230,13 +184,25 @@ class Keeping:
     def observations(
         self, kinds: tuple[type, ...] = (), first: int = 0, until: int | None = None
     ) -> Iterator[Observation]:
-        return self._recorder.read().observations(kinds, first, until)
+        recording = self._recorder.read()
+        try:
+            yield from recording.observations(kinds, first, until)
+        finally:
+            recording.close()
 
     def crossings(self, first: int = 0, until: int | None = None) -> Iterator[Crossing]:
-        return self._recorder.read().crossings(first, until)
+        recording = self._recorder.read()
+        try:
+            yield from recording.crossings(first, until)
+        finally:
+            recording.close()
 
-    def moment(self, tick: int) -> ScratchMoment:
-        return ScratchMoment(self._timeline, min(self._timeline.settled(tick), self.last))
+    def recent(self, crossings: int) -> int:
+        recording = self._recorder.read()
+        try:
+            return recording.crossing_tick(recording.crossing_count() - crossings)
+        finally:
+            recording.close()
 
     def save(self, path: Path) -> None:
         if self.player.where is Where.LIVE and self._timeline.points[-1].mark < self._live_end():
@@ -279,14 +245,3 @@ class FactsNow:
     def file(self, path: str) -> bytes | None:
         keeping = self._target.keeping
         return self._target.guest.file(path) if keeping is None else keeping.file_of_guest(path)
-
-
-class Traveller:
-    """Runs backwards, and tells the target where it stands then."""
-
-    def __init__(self, backward: Backward, arrived: Callable[[Stop], Stop]) -> None:
-        self._backward, self._arrived = backward, arrived
-
-    def resume(self, move: Move, *, thread: int | None = None, budget: int | None = None) -> Stop:
-        """As Backward."""
-        return self._arrived(self._backward.resume(move, thread=thread, budget=budget))

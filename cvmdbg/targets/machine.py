@@ -32,7 +32,7 @@ class InferiorTarget:
     def __init__(self, inferior: Inferior) -> None:
         self.inferior = inferior
         self._memory = _Memory(self)
-        self._breaks = Breaks(inferior.machine)
+        self.breaks = Breaks(inferior.machine)
         self._stop = Stop(-1, 0, 0, ())
 
     @property
@@ -58,7 +58,7 @@ class InferiorTarget:
 
     @property
     def stops(self) -> Stops | None:
-        return self._breaks
+        return self.breaks
 
     @property
     def tick(self) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from cvmdbg.target import TargetError
+from cvmdbg.target import Step, TargetError
 from cvmdbg.targets.inferior import Inferior
-from cvmdbg.targets.registers import NUMBERS, read_register
+from cvmdbg.targets.registers import LOW, NUMBERS, read_register
 from emulator_core import _core
+from emulator_core.capability import Capability
 from sessions.mark import Mark
 from sessions.timeline import Timeline
 
+_PCC, _CSP, _DDC, _CPSR, _CCTLR = (NUMBERS[name] for name in ("pcc", "csp", "ddc", "cpsr", "cctlr"))
+_C64, _DDCBO = 1 << 26, 1 << 2
 EDIT = "set"
 """The label of events that the user made."""
 
@@ -19,6 +22,7 @@ class ScratchMoment:
     def __init__(self, timeline: Timeline, mark: Mark) -> None:
         self._timeline, self._number = timeline, mark.event
         self.edited = False
+        self._ddc = (0, 0, 0)  # the last one, with its base and length
         self._inferior = Inferior()
         timeline.seek(self._inferior, mark)
 
@@ -42,6 +46,27 @@ class ScratchMoment:
             self._inferior.apply(event.effects)
             self.edited |= event.label == EDIT
             self._number += 1
+
+    def path(self, last: int) -> list[Step]:
+        """What is retired up to a tick."""
+        machine, schedule, found = self._inferior.machine, self._inferior, []
+        while machine.ticks < last:
+            thread = schedule.schedule.current
+            found.append(Step(machine.ticks, thread, machine.get(thread, _PCC) & LOW, self._sp(machine, thread)))
+            self.step()
+        return found
+
+    def _sp(self, machine: _core.Machine, thread: int) -> int:
+        """Absolute: in A64 under CCTLR.DDCBO an untagged SP counts from DDC.base."""
+        csp = machine.get(thread, _CSP)
+        if csp >> 128 or machine.get(thread, _CPSR) & _C64 or not machine.get(thread, _CCTLR) & _DDCBO:
+            return csp & LOW
+        ddc = machine.get(thread, _DDC)
+        if ddc != self._ddc[0]:
+            found = Capability(ddc)
+            self._ddc = (ddc, found.base, found.length)
+        _, base, length = self._ddc
+        return csp & LOW if csp & LOW >= length else (csp + base) & LOW
 
     def registers(self, thread: int) -> dict[str, int]:
         """All registers of a thread by name, ``pcc`` with the absolute pc in its low word."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from cvmdbg.guests.guest import Compartment, Module, Symbol
 from cvmdbg.guests.observed import Moments, Seen
 from cvmdbg.target import (
+    Access,
     Capabilities,
     Crossing,
     History,
@@ -23,6 +24,7 @@ from cvmdbg.target import (
     Region,
     Register,
     Reverse,
+    Step,
     Stop,
     StopKind,
     Stops,
@@ -32,6 +34,7 @@ from cvmdbg.target import (
 )
 from sessions.event import Event, Observation
 from sessions.log import Events
+from sessions.machine import Json
 from sessions.mark import Mark, Named
 
 
@@ -167,6 +170,7 @@ class ObservedHistory:
     """The moments as a history: a position stands where a tick is, what one walks by where an event is."""
 
     where = "past"
+    retells = False
 
     def __init__(self, target: ObservedTarget) -> None:
         self._target, self._moments = target, target.moments
@@ -196,7 +200,7 @@ class ObservedHistory:
     def notice(self) -> str:
         return self._moments.notice
 
-    def at(self, tick: int) -> Mark:
+    def at(self, tick: int, turn: bool = False) -> Mark:
         position = min(max(tick, self._moments.first), self._moments.last)
         return Mark(self.events.after(position), position)
 
@@ -233,11 +237,35 @@ class ObservedHistory:
         last = self._moments.last if until is None else until
         return (found for found in self._moments.observations(first, last) if isinstance(found, Crossing))
 
+    def recent(self, crossings: int) -> int:
+        return self._moments.first
+
+    def path(self, first: int, last: int) -> list[Step]:
+        raise self._not_executed()
+
+    def difference(self, first: Mark, second: Mark) -> tuple[tuple[str, ...], dict[str, Json]] | None:
+        raise self._not_executed()
+
+    def last_access(self, address: int, size: int, access: str, before: Mark) -> Access | None:
+        raise self._not_executed()
+
+    def next_access(self, address: int, size: int, access: str, after: Mark) -> Access | None:
+        raise self._not_executed()
+
+    def last_change(self, thread: int, register: str, before: Mark, bounds: bool = False) -> Access | None:
+        raise self._not_executed()
+
+    def next_change(self, thread: int, register: str, after: Mark, bounds: bool = False) -> Access | None:
+        raise self._not_executed()
+
+    def _not_executed(self) -> Unknown:
+        return Unknown(f"{self._moments.name} is what was seen, not a machine: nothing between can be executed again")
+
     def observe(self, observation: Observation) -> None:
         """What is found out about it is not written into it."""
 
     def moment(self, tick: int) -> Moment:
-        raise Unknown(f"{self._moments.name} is what was seen, not a machine: nothing between can be executed again")
+        raise self._not_executed()
 
     def save(self, path: Path) -> None:
         raise TargetError(f"{self._moments.file.name} is a file already: copy it")

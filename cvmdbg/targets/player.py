@@ -66,7 +66,7 @@ class Player:
         self.first = Mark(0, 0)
         self.where = Where.LIVE if live else Where.PAST
         self._goes_live = live
-        self._breaks, self._last, self._interrupted = breaks, last, interrupted
+        self._breaks, self._last, self.interrupted = breaks, last, interrupted
         self._scout = Inferior()
         self._now = self.first
         self._live: tuple[Mark, SavedState] | None = None
@@ -140,7 +140,7 @@ class Player:
 
     def _sought(self, mark: Mark, quiet: bool = False) -> None:
         try:
-            self.timeline.seek(self._scout, mark, (lambda: False) if quiet else self._interrupted)
+            self.timeline.seek(self._scout, mark, (lambda: False) if quiet else self.interrupted)
         except TargetError as error:
             tick = self._scout.tick
             raise ReplayDivergence(
@@ -196,7 +196,7 @@ class Player:
         hits: list[Hit] = []
         self._crossed.clear()
         while len(hits) < cap:
-            if self._interrupted():
+            if self.interrupted():
                 raise Cancelled
             event = self._due(end.tick) if self._now.event < end.event else None
             mark = Mark(self._now.event, self.inferior.tick)
@@ -282,7 +282,7 @@ class Player:
     def _run(self, end: int, at_end: StopKind) -> Stop:
         self._reported = {self.inferior.schedule.current}
         while True:
-            if self._interrupted():
+            if self.interrupted():
                 return self.stopped((Reason(StopKind.INTERRUPT),))
             event = self._due(end)
             reasons = self._fault_here()

@@ -645,7 +645,11 @@ class CvmApp(App[int]):
 
     def _asks(self, name: str) -> bool:
         """Before something is lost the same key is asked for again."""
-        live = self.status is not None and self.status.state in ("stop", "wait", "fault") and bool(self.status.tick)
+        live = (
+            self.status is not None
+            and self.status.state in ("stop", "wait", "fault", "past", "diverted")
+            and bool(self.status.tick)
+        )
         if not live or not self.session.settings.on("confirm"):
             return False
         self._sure = name

@@ -225,8 +225,7 @@ class OutputLook:
     start: int
 
     def take(self, session: Session) -> Content:
-        total = session.console.count()
-        rows = session.output_rows(self.start)
+        rows, total = session.console.shown(self.start)
         return Content(rows, start=max(self.start, total - len(rows)), total=total)
 
 

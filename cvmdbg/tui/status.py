@@ -24,6 +24,8 @@ STATES = {
     "run": ("▶ RUN", "good"),
     "fault": ("✗ FAULT", "fault"),
     "wait": ("■ WAIT", "mark"),
+    "past": ("REPLAY", "mark"),
+    "diverted": ("DIVERGED", "mark"),
     "exit": ("○ EXIT", "dim"),
     "lost": ("≈ LOST", "fault"),
     "busy": ("◷ BUSY", "mark"),

@@ -540,6 +540,20 @@ class Machine {
         busy = false;
         return stop;
     }
+    nb::tuple run_until_changed(int thread, int reg, bool bounds, uint64_t max_ticks) {
+        check_idle();
+        check_thread(thread);
+        check_register(reg);
+        uint64_t pc = 0;
+        bool changed;
+        busy = true;
+        {
+            nb::gil_scoped_release released;
+            changed = emu_run_until_changed(emu, thread, static_cast<enum emu_reg>(reg), bounds, max_ticks, &pc);
+        }
+        busy = false;
+        return nb::make_tuple(changed, pc);
+    }
     void interrupt() { emu_interrupt(emu); }
     uint64_t ticks() const { return emu_ticks(emu); }
     void set_ticks(uint64_t ticks) {
@@ -811,6 +825,7 @@ static void bind_machine_class(nb::module_ &m) {
         .def("get_sysreg", &Machine::get_sysreg, "thread"_a, "name"_a)
         .def("set_sysreg", &Machine::set_sysreg, "thread"_a, "name"_a, "value"_a)
         .def("run", &Machine::run, "thread"_a, "max_ticks"_a)
+        .def("run_until_changed", &Machine::run_until_changed, "thread"_a, "reg"_a, "bounds"_a, "max_ticks"_a)
         .def("interrupt", &Machine::interrupt)
         .def_prop_rw("ticks", &Machine::ticks, &Machine::set_ticks)
         .def("use_step_engine", &Machine::use_step_engine, "thread"_a, "on"_a)

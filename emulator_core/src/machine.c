@@ -314,6 +314,25 @@ void emu_run(struct emu *emu, int thread, uint64_t max_ticks, struct emu_stop *o
     out->pc = pc_get(cpu);
 }
 
+static bool same(struct emu_cap a, struct emu_cap b, bool bounds) {
+    return a.hi == b.hi && a.tag == b.tag && (bounds || a.lo == b.lo);
+}
+
+bool emu_run_until_changed(struct emu *emu, int thread, enum emu_reg reg, bool bounds, uint64_t max_ticks,
+                           uint64_t *pc) {
+    struct emu_cap before = emu_get(emu, thread, reg);
+    struct emu_stop stop = {.kind = EMU_STOP_BUDGET};
+    for (uint64_t left = max_ticks; left && stop.kind != EMU_STOP_INTERRUPT; left--) {
+        uint64_t tick = emu->ticks;
+        *pc = emu_get(emu, thread, EMU_PCC).lo;
+        emu_run(emu, thread, 1, &stop);
+        if (!same(before, emu_get(emu, thread, reg), bounds)) return true;
+        if (emu->ticks == tick) return false;
+        emu->ring.count = 0;
+    }
+    return false;
+}
+
 void emu_interrupt(struct emu *emu) {
     atomic_store(&emu->interrupt, true);
     struct cpu *cpu = atomic_load(&emu->running);

@@ -90,7 +90,7 @@ def test_abbreviations(typed: str, name: str, rest: str) -> None:
     [
         ("", "type a command"),
         ("breka", "no command breka; did you mean break"),
-        ("re", "could be: reverse-continue"),
+        ("rev", "could be: reverse-continue"),
         ("info", "info what"),
         ("info nothing", "no command info nothing"),
         ("info s", None),
@@ -106,7 +106,7 @@ def test_words_that_are_none(typed: str, sentence: str | None) -> None:
 
 
 def test_what_a_target_lacks_is_one_sentence(opened: Open) -> None:
-    session = opened("hello")
+    session = opened("hello", recording=False)
     for row in TABLE:
         reason = session.why_not(row)
         if "h" in row.needs:
