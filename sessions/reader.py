@@ -21,11 +21,12 @@ from sessions.coding import KIND_BITS, unpack_crossings, unpack_observations
 from sessions.columns import MAX_LENGTH, Malformed, inflated
 from sessions.event import Crossing, Event, Observation
 from sessions.log import Chunk, Chunks
-from sessions.machine import PAGE_BYTES, Json
+from sessions.machine import PAGE, PAGE_BYTES, Json
 from sessions.mark import Mark, Named
 from sessions.schema import APPLICATION, SCHEMA, VERSION
 
 MAGIC = b"SQLite format 3\0"
+PHYSICAL = 48
 STEPS = 200_000_000
 """Virtual machine steps of SQLite for one question; a file made to hang is refused."""
 MAX_CHUNKS = 1 << 20
@@ -53,6 +54,7 @@ class Recording:
         self.path, self._own = path, own
         self._private: tempfile.TemporaryDirectory[str] | None = None
         self._guard = _Guard(path.name)
+        self._log_missing = False
         with self._guard.sentences():
             self._file = self._open(path)
             self._check_schema()
@@ -195,7 +197,11 @@ class Recording:
     def written(self, first: int, last: int) -> list[int]:
         """Pages that changed after checkpoint ``first`` up to ``last``."""
         question = "SELECT DISTINCT address FROM page WHERE checkpoint>? AND checkpoint<=? ORDER BY address"
-        return [int(row[0]) for row in self._rows(question, (first, last))]
+        found = [int(row[0]) for row in self._rows(question, (first, last))]
+        with self._guard.sentences():
+            if any(address < 0 or address >> PHYSICAL or address % PAGE for address in found):
+                raise Malformed("a page lies at no multiple of 4096 below 2^48")
+        return found
 
     def page(self, address: int, checkpoint: int) -> bytes:
         """A page as it was at a checkpoint."""
@@ -215,6 +221,7 @@ class Recording:
         if self._own:
             return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
         _check_header(path)
+        self._log_missing = _is_wal(path) and not _log_of(path).exists()
         if not _is_whole(path) and not _may_write(path):
             path = self._copied(path)
         mode = "ro" if _is_whole(path) else "rw"
@@ -255,7 +262,7 @@ class Recording:
         if self._own or self.facts.get("closed") == "yes":
             return ""
         tick = self.facts.get("end_tick", "0")
-        if _is_wal(path) and not _log_of(path).exists() and self._private is None:
+        if self._log_missing:
             return (
                 f"the recording was not closed and its {path.name}-wal is missing: what came after tick {tick} is lost"
             )
@@ -336,11 +343,16 @@ class _Guard:
         try:
             yield
         except (Malformed, sqlite3.Error) as error:
-            raise RecordingFault(f"{self._name} is damaged: {error}") from None
+            raise RecordingFault(f"{self._name} is damaged: {_line(error)}") from None
         except (OverflowError, ValueError, TypeError, AttributeError, UnicodeError, IndexError) as error:
-            raise RecordingFault(f"{self._name} is damaged: a value is not of its kind ({error})") from None
+            raise RecordingFault(f"{self._name} is damaged: a value is not of its kind ({_line(error)})") from None
         except OSError as error:
             raise RecordingFault(f"{self._name} cannot be read: {error.strerror or error}") from None
+
+
+def _line(error: Exception) -> str:
+    """What an error says, on one line that ends."""
+    return "".join(c if c.isprintable() else " " for c in str(error))[:160]
 
 
 def _check_header(path: Path) -> None:

@@ -11,7 +11,8 @@ from importlib import import_module
 WHAT = (
     "engine: the emulator, beside Unicorn and the QEMU that QEMU_MORELLO names; "
     "programs: Linux programs beside qemu-aarch64, and what system calls cost; "
-    "remote: the GDB protocol over loopback, beside that QEMU's stub; tui: keys and paints of the screen"
+    "remote: the GDB protocol over loopback, beside that QEMU's stub; "
+    "time: recording and going back; tui: keys and paints of the screen"
 )
 
 
@@ -36,7 +37,7 @@ class Figure:
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``bench`` to a command line; the parsed arguments go to ``main``."""
     bench = subparsers.add_parser("bench", help="measure cvmdbg itself", description="Measure cvmdbg itself.")
-    bench.add_argument("what", choices=("engine", "programs", "remote", "tui"), help=WHAT)
+    bench.add_argument("what", choices=("engine", "programs", "remote", "time", "tui"), help=WHAT)
     bench.add_argument("--quick", action="store_true", help="fewer rounds")
     bench.add_argument("--json", action="store_true", help="one JSON array of rows")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -13,6 +14,8 @@ from cvmdbg.targets.finder import Finder
 from cvmdbg.targets.inferior import Inferior
 from cvmdbg.targets.moment import ScratchMoment
 from cvmdbg.targets.player import Player
+from emulator_core import _core
+from sessions.columns import Malformed
 from sessions.event import Crossing
 from sessions.log import Events
 from sessions.machine import Json
@@ -22,11 +25,18 @@ from sessions.reader import RecordingFault
 
 @contextmanager
 def recording_errors() -> Iterator[None]:
-    """What is wrong with a file is an error of this target."""
+    """What is wrong with a file, or with an event that the machine cannot take, is an error of this target."""
     try:
         yield
     except RecordingFault as error:
         raise RecordingError(str(error)) from None
+    except (Malformed, sqlite3.Error) as error:
+        raise RecordingError(f"the recording is damaged: {error}") from None
+    except _core.Unmapped as error:
+        raise RecordingError(f"the recording cannot be replayed: {error.args[0]:#x} is not mapped") from None
+    except (KeyError, IndexError, OverflowError, TypeError, ValueError) as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RecordingError(f"the recording cannot be replayed: {said}") from None
 
 
 class Arrives(Protocol):

@@ -29,6 +29,8 @@ from sessions.reader import Recording
 from sessions.source import Diverged, timeline_of, verify
 
 PAST_IS_PAST = "the past cannot be edited; diverge makes a scratch copy"
+SOON = 500_000_000
+"""Ticks that opening may execute."""
 NOBODY = Said("", (), (), (), ())
 
 
@@ -45,7 +47,7 @@ class ReplayTarget(InferiorTarget):
         self._interrupted = threading.Event()
         self.chronicle = FileChronicle(self, recording)
         self.facts = RecordedFacts(self.chronicle, recording)
-        self._stop = self.chronicle.seek(recording.end)
+        self._stop = self.chronicle.seek(self.chronicle.opening())
 
     @property
     def names(self) -> Names:
@@ -113,6 +115,12 @@ class FileChronicle(Chronicle):
             for halted in recording.observations((Halted,)):
                 self.player.halted(halted.tick)
             self._marks = {named.name: named for named in recording.marks()}
+
+    def opening(self) -> Mark:
+        """The end; a state before it when too much would have to be executed until there."""
+        points, end = self.player.timeline.points, self._recording.end
+        near = points[self.player.timeline.before(end)].mark
+        return end if end.tick - near.tick <= SOON else max(near, self.player.first)
 
     @property
     def file(self) -> Path:
