@@ -549,7 +549,8 @@ class Machine {
         busy = true;
         {
             nb::gil_scoped_release released;
-            changed = emu_run_until_changed(emu, thread, static_cast<enum emu_reg>(reg), bounds, max_ticks, &pc);
+            changed =
+                emu_run_until_changed(emu, thread, static_cast<enum emu_reg>(reg), bounds, max_ticks, &pc);
         }
         busy = false;
         return nb::make_tuple(changed, pc);

@@ -189,9 +189,10 @@ uint64_t emu_ticks(struct emu *);
 void emu_set_ticks(struct emu *, uint64_t ticks);
 void emu_use_step_engine(struct emu *, int thread, bool on); /* the reference runs the thread, slowly */
 
-/* Step until a register differs from what it was, at most max_ticks: true, and the pc of the instruction that changed
- * it. Only the high word and the tag count with bounds. */
-bool emu_run_until_changed(struct emu *, int thread, enum emu_reg, bool bounds, uint64_t max_ticks, uint64_t *pc);
+/* Step until a register differs from what it was, at most max_ticks: true, and the pc of the instruction that
+ * changed it. Only the high word and the tag count with bounds. */
+bool emu_run_until_changed(struct emu *, int thread, enum emu_reg, bool bounds, uint64_t max_ticks,
+                           uint64_t *pc);
 
 /* Stops. A watchpoint is a range; access is a set of the bits below. */
 enum { EMU_WATCH_READ = 1, EMU_WATCH_WRITE = 2, EMU_WATCH_TAG = 4 };
