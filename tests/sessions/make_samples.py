@@ -1,0 +1,34 @@
+"""Makes sessions/samples anew: ``python -m tests.sessions.make_samples``. A sample of a released format is never replaced.
+
+Each file is NAME-FORMAT.cvmrec; those of older formats stay as they are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sessions
+from cvmdbg.launch import emulated
+from sessions.schema import VERSION
+
+GUESTS = {
+    "libhello": ("demo:libhello", ()),
+    "faults": ("demo:faults", ("cap_bounds",)),
+    "threads": ("demo:threads", ()),
+}
+FOLDER = Path(sessions.__file__).parent / "samples"
+
+
+def main() -> None:
+    """Record each guest until it ends or faults."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, (guest, arguments) in GUESTS.items():
+        path = FOLDER / f"{name}-{VERSION}.cvmrec"
+        session = emulated(guest, arguments, record=path)
+        session.connect()
+        print(name, session.execute("run").lines[0])
+        session.close()
+
+
+if __name__ == "__main__":
+    main()
