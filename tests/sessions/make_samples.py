@@ -1,6 +1,6 @@
-"""Makes sessions/samples anew: ``python -m tests.sessions.make_samples``. A sample of a released format is never replaced.
+"""Makes sessions/samples anew: ``python -m tests.sessions.make_samples``.
 
-Each file is NAME-FORMAT.cvmrec; those of older formats stay as they are.
+Each file is NAME-FORMAT.cvmrec; those of older formats stay as they are, and none of a released format is replaced.
 """
 
 from __future__ import annotations
