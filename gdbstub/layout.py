@@ -6,7 +6,7 @@ unsigned numbers, little-endian on the wire.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gdbstub import hexadecimal
@@ -137,6 +137,13 @@ class Layout:
             value = self.tag_map(values) if name == TAG_MAP else values.get(name)
             parts.append("x" * width if value is None else spell(value).hex())
         return "".join(parts).encode()
+
+    def spell(self, values: Sequence[int | None]) -> bytes:
+        """The same for the values of all slots in their order."""
+        known = [value for value in values if value is not None]
+        if len(known) != len(values):
+            return self.write_block(dict(zip(self.slots, values, strict=True)))
+        return b"".join([spell(v) for (_, spell, _), v in zip(self._spellers, known, strict=True)]).hex().encode()
 
     def speller(self, name: str) -> Callable[[int], bytes]:
         """What ``encode`` does with this register, looked up once."""

@@ -163,7 +163,9 @@ class Serving:
 
     def block(self, thread: int) -> bytes:
         """The ``g`` packet of a thread."""
-        return self.layout.write_block(self.values(thread, self._names))
+        if self._has_tag_map:
+            return self.layout.write_block(self.values(thread, self._names))
+        return self.layout.spell(self.target.registers(thread, self._names))
 
     def register(self, thread: int, name: str) -> bytes:
         """One register's bytes."""

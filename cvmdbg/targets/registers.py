@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from cvmdbg.target import Register, TargetError
 from emulator_core import _core
 
 NUMBERS = {name: number for number, name in enumerate(_core.register_names()) if name}
 LOW = (1 << 64) - 1
+WHOLE = (1 << 129) - 1
 _VIEWS = {f"x{n}": f"c{n}" for n in range(31)} | {"sp": "csp", "pc": "pcc", "tp": "ctpidr", "fp": "c29", "lr": "c30"}
 """64-bit names and the capability register whose low word they are."""
 
@@ -41,7 +43,13 @@ def read_register(machine: _core.Machine, thread: int, name: str) -> int:
 def read_registers(machine: _core.Machine, thread: int, names: Sequence[str]) -> list[int]:
     """The same for many."""
     values = machine.registers(thread)
-    return [values[number(name)] & LOW if name in _VIEWS else values[number(name)] for name in names]
+    return [values[index] & mask for index, mask in _places(tuple(names))]
+
+
+@lru_cache(maxsize=64)
+def _places(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    """Where each name stands among all registers, and what of it the name means."""
+    return tuple((number(name), LOW if name in _VIEWS else WHOLE) for name in names)
 
 
 def write_register(machine: _core.Machine, thread: int, name: str, value: int) -> None:
