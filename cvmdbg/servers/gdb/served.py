@@ -65,6 +65,9 @@ class Served:
         self._unread = Unread(session.console, session.console.count())
         self._calls: tuple[bool, frozenset[int]] = (False, frozenset())
         target = self.target
+        history = target.history
+        if history is not None and history.where == "past" and target.stop.reason(StopKind.EXIT) is not None:
+            history.seek(history.first)  # at its end a recording has no thread that a client could look at
         self._many = target.read_registers if isinstance(target, ManyRegisters) else None
         self.objects_of = Objects(self.debugger)
         self.stop = told(self.target.stop) or Told(number(self.target.stop.thread), 5)
