@@ -81,15 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor = tools.add_parser("doctor", help="say what this installation is and whether it works")
     doctor.add_argument("--json", action="store_true", help="one JSON object")
     doctor.set_defaults(act=_doctor)
-    for module in (
-        "cvmdbg.recordings_cli",
-        "cvmdbg.serve_cli",
-        "cvmdbg.cap",
-        "cvmdbg.isa_cli",
-        "cvmdbg.strace_cli",
-        "cvmdbg.bench",
-    ):
-        _tool(tools, module)
+    for module in ("recordings_cli", "serve_cli", "cap", "isa_cli", "strace_cli", "bench"):
+        _tool(tools, f"cvmdbg.{module}")
     return parser
 
 

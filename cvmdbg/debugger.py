@@ -77,6 +77,7 @@ class Debugger:
         self.loading = Loading()
         self.loader = Loader(self.target, self.facts.file)
         self.halt: Halt | None = None
+        self.stood: list[int] = []  # ticks at which runs stopped
         self.seen: list[Seen] = []
         self.selected_frame = 0
         self.registers_before: dict[int, list[dict[str, int]]] = {}
@@ -121,7 +122,7 @@ class Debugger:
     def in_past(self) -> bool:
         """Does the target run over what it has run before?"""
         history = self.target.history
-        return history is not None and history.where != "live" and history.retells
+        return history is not None and history.where != "live"
 
     def _take(self, item: Observation | Crossing) -> None:
         match item:
@@ -262,11 +263,18 @@ class Debugger:
     def stopped(self, halt: Halt) -> None:
         """The run has ended: select where it stands."""
         self.halt = halt
+        self._note_stop(halt)
         self._thread = halt.stop.thread
         self.selected_frame = 0
         self.look_at_now()
         self.refresh()
         self._remember_registers()
+
+    def _note_stop(self, halt: Halt) -> None:
+        """Where a run stopped, for the time line: the last thousand places."""
+        if halt.stop.tick is not None and halt.kind in ("breakpoint", "watchpoint", "fault", "exit", "interrupt"):
+            self.stood.append(halt.stop.tick)
+            del self.stood[:-1000]
 
     def _remember_registers(self) -> None:
         """Keep the capability registers of the last two stops, for change marks."""

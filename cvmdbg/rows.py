@@ -372,6 +372,71 @@ class SummaryRow:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeCell:
+    """A stretch of time. ``badge`` is the deepest compartment in it, ``depth`` 1 the monitor, 2 outer, 3 inner.
+
+    ``calls``, ``loads``, ``stops`` count what happened; ``threads`` are ``+17/0``, ``-16/0``; ``mark`` a mark's name.
+    """
+
+    badge: str
+    depth: int
+    calls: int = 0
+    failed: bool = False
+    loads: int = 0
+    threads: tuple[str, ...] = ()
+    stops: int = 0
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRow:
+    """The time of a run from ``begin`` to ``end`` in cells; ``first``, ``now`` and ``last`` are of the whole recording.
+
+    ``unit`` is what positions count: ``tick``, ``line``. ``where``: ``live``, ``past``, ``diverted``. ``call`` of
+    ``calls`` had begun.
+    """
+
+    unit: str
+    where: str
+    first: int
+    now: int
+    last: int
+    begin: int
+    end: int
+    cells: tuple[TimeCell, ...]
+    marks: tuple[tuple[int, str], ...]
+    call: int
+    calls: int
+
+    @property
+    def share(self) -> float:
+        """How much of the recording lies before now, 0 … 1."""
+        return (self.now - self.first) / max(1, self.last - self.first)
+
+    @property
+    def text(self) -> str:
+        """Where it stands."""
+        return f"{self.unit} {tick_text(self.now)} of {tick_text(self.last)}  {100 * self.share:.1f}%  {self.where}"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkRow:
+    """A named moment; ``share`` is how much of the recording lies before it; ``here``: the target stands at it."""
+
+    name: str
+    tick: int
+    share: float
+    note: str
+    here: bool
+
+    @property
+    def text(self) -> str:
+        """Where it is, name, tick, share, note."""
+        sign = "▶" if self.here else " "
+        return f"{sign} {self.name:<12} {tick_text(self.tick):>15} {100 * self.share:>5.1f}%  {self.note}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
 class OutputRow:
     """A line of the console. ``source``: guest, monitor, debugger, prompt. ``whole`` is False while no newline came.
 

@@ -22,6 +22,7 @@ from cvmdbg.analysis.explain import explain
 from cvmdbg.analysis.inspect import inspect
 from cvmdbg.analysis.registers import grant_lines, register_rows
 from cvmdbg.analysis.relocations import Relocations
+from cvmdbg.analysis.times import Times, mark_rows
 from cvmdbg.commands import build_table
 from cvmdbg.commands.completion import candidates
 from cvmdbg.commands.format import Format
@@ -42,6 +43,7 @@ from cvmdbg.rows import (
     LoadRow,
     LocalRow,
     MapRow,
+    MarkRow,
     MemoryRow,
     ModuleRow,
     OutputRow,
@@ -50,12 +52,13 @@ from cvmdbg.rows import (
     Status,
     SummaryRow,
     ThreadRow,
+    TimeRow,
     TraceRow,
 )
 from cvmdbg.running import Run, Runner
 from cvmdbg.settings import Settings
 from cvmdbg.target import History, Target, UserError
-from cvmdbg.walking import Walker
+from cvmdbg.walking import BackWalker, Walker
 from sessions.mark import Mark
 
 
@@ -145,6 +148,7 @@ class Session:
         self.why_no_history = "no guest is loaded"
         self.been: list[Mark] = []  # where in time the session was, for back
         self.ahead: list[Mark] = []  # where back came from, for forward
+        self._times: Times | None = None
         self.startup: tuple[str, ...] = ()
         self.ask_input: Callable[[], bytes | None] | None = None
         self.on_connect: Callable[[Debugger], None] | None = None
@@ -170,7 +174,7 @@ class Session:
             self.on_connect(self.debugger)
         if started.said:
             self.console.say(started.said)
-        if self.launch.kind == "recording":
+        if self.debugger.in_past:
             self.debugger.take_recorded(self.settings.number("recorded calls"))
         self.debugger.drain()
 
@@ -208,8 +212,10 @@ class Session:
         return Runner(self.live, Judge(self.live, self._feed_more if self.ask_input is not None else None))
 
     @property
-    def reverser(self) -> Reverser:
-        """What runs the guest backwards."""
+    def reverser(self) -> Reverser | BackWalker:
+        """What runs the guest backwards, or walks back over what was seen of one."""
+        if not self.live.target.registers:
+            return BackWalker(self.live)
         return Reverser(self.live, Judge(self.live))
 
     @property
@@ -370,6 +376,25 @@ class Session:
     def summary_rows(self) -> tuple[SummaryRow, ...]:
         """Counts and costs of the calls in the trace."""
         return panes.summary_rows(self.live)
+
+    def time_row(self, cells: int, begin: int | None = None, end: int | None = None) -> TimeRow | None:
+        """The run's time in cells, all of it or a part; None when nothing is recorded."""
+        if self._times is None or self._times.debugger is not self.live:
+            self._times = Times(self.live)
+        return self._times.row(cells, begin, end)
+
+    def mark_rows(self) -> tuple[MarkRow, ...]:
+        """Named moments by time."""
+        return mark_rows(self.live)
+
+    def progress(self) -> str:
+        """How far a seek has come. Safe from any thread."""
+        debugger = self.debugger
+        way = debugger.target.history.way if debugger is not None and debugger.target.history is not None else None
+        if way is None:
+            return "busy: Ctrl-C cancels"
+        done, goal = way
+        return f"seeking {100 * done // max(1, goal)}% of the way: Ctrl-C cancels"
 
     def output_rows(self, start: int = 0) -> tuple[OutputRow, ...]:
         """Console lines from index ``start``, none that the guest printed after the moment that is looked at.

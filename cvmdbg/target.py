@@ -241,10 +241,6 @@ class History(Protocol):
     def where(self) -> str: ...
 
     @property
-    def retells(self) -> bool:
-        """Does a run in the past drain what was drained when it happened?"""
-
-    @property
     def now(self) -> Mark:
         """Where the target stands."""
 
@@ -267,6 +263,10 @@ class History(Protocol):
     @property
     def notice(self) -> str:
         """What is missing in it, or empty."""
+
+    @property
+    def way(self) -> tuple[int, int] | None:
+        """While a seek executes: ticks done and to do. May be asked from another thread; None when nothing is."""
 
     def at(self, tick: int, turn: bool = False) -> Mark:
         """The moment at which a run stops that has come to a tick; outside: the nearer end.

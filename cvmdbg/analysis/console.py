@@ -33,6 +33,12 @@ class Console:
         with self._lock:
             self._cursor = tick
 
+    @property
+    def moment(self) -> int | None:
+        """The tick that ``shown`` looks at, None at the live end."""
+        with self._lock:
+            return self._cursor
+
     def shown(self, start: int = 0) -> tuple[tuple[OutputRow, ...], int]:
         """Lines from number ``start`` on as they stood at the moment that is looked at, and how many there were."""
         with self._lock:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from cvmdbg.analysis.calls import ABI, plain, signature
@@ -161,6 +161,16 @@ class Trace:
         if self._shown is None:
             self._shown = self._as_at(self._cursor)
         return self._shown
+
+    @property
+    def whole(self) -> Sequence[Entry]:
+        """All of them, as far as they are known, whatever moment is looked at."""
+        return self._all
+
+    @property
+    def crossed(self) -> Sequence[Seen]:
+        """All crossings, in the same way."""
+        return self._seen
 
     def look_at(self, tick: int | None) -> None:
         """Show what has happened up to a tick; None: all."""

@@ -31,6 +31,8 @@ LIMIT = 20.0
 MOVE = re.compile(rb"\x1b\[(\d+);(\d+)H")
 KEY_BUDGET, STEP_BUDGET, START_BUDGET, STOP_BUDGET = 50.0, 50.0, 1000.0, 83.0
 """Milliseconds: key to paint at 95 %, step to paint at 95 %, start to first paint, Ctrl-C to stopped."""
+TRAVEL_BUDGET = 100.0
+"""The same for a reverse step, a mark, a click in time."""
 
 
 def measure(quick: bool = False) -> list[Figure]:
@@ -43,6 +45,7 @@ def measure(quick: bool = False) -> list[Figure]:
         figures = [_first_paint(compiled, 3 if quick else 10)]
         figures += _while_spinning(compiled, str(program), rounds)
         figures += _steps(compiled, rounds // 2)
+        figures += _travel(compiled, rounds // 3)
     return figures
 
 
@@ -90,6 +93,34 @@ def _steps(compiled: Path, rounds: int) -> list[Figure]:
             times.append(terminal.until(lambda seen: "▶".encode() in seen))
             terminal.rest(0.05)
     return _three("step to paint", times, STEP_BUDGET)
+
+
+def _travel(compiled: Path, rounds: int) -> list[Figure]:
+    """The demo has ended: back one instruction, to a mark, to a click in the strip; each to Code's current line."""
+    ways = {
+        "reverse step": (b"I",),
+        "mark": (b":goto 'there\r", b":goto 'here\r"),
+        "click in time": (_click(40), _click(60)),
+    }
+    figures = []
+    with Terminal(compiled, "demo") as terminal:
+        terminal.until(lambda seen: b"STOP" in seen)
+        for line in (b"c", b":goto 30%\r", b":mark there\r", b":goto 70%\r", b":mark here\r"):
+            terminal.press(line)
+            terminal.rest(0.5)
+        for name, keys in ways.items():
+            times = []
+            for index in range(rounds):
+                terminal.press(keys[index % len(keys)])
+                times.append(terminal.until(lambda seen: "▶".encode() in seen))
+                terminal.rest(0.05)
+            figures += _three(f"{name} to paint", times, TRAVEL_BUDGET)
+    return figures
+
+
+def _click(column: int) -> bytes:
+    """A press and a release of the mouse in the time strip (SGR, 1-based)."""
+    return b"\x1b[<0;%d;%dM\x1b[<0;%d;%dm" % (column, ROWS - 1, column, ROWS - 1)
 
 
 def _three(name: str, times: list[float], budget: float) -> list[Figure]:

@@ -48,8 +48,6 @@ class Arrives(Protocol):
 class Chronicle:
     """Going to moments, running in the past, diversions."""
 
-    retells = True
-
     def __init__(self, target: Arrives, player: Player) -> None:
         self._arrives, self.player = target, player
         self.backward = Traveller(Backward(player), target.arrived)
@@ -79,6 +77,11 @@ class Chronicle:
     def events(self) -> Events:
         """What reached the guest."""
         return self.player.timeline.events
+
+    @property
+    def way(self) -> tuple[int, int] | None:
+        """How far a seek has come."""
+        return self.player.way
 
     def at(self, tick: int, turn: bool = False) -> Mark:
         """The moment at which a run stops that has come to a tick."""

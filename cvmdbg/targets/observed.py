@@ -170,7 +170,7 @@ class ObservedHistory:
     """The moments as a history: a position stands where a tick is, what one walks by where an event is."""
 
     where = "past"
-    retells = False
+    way = None
 
     def __init__(self, target: ObservedTarget) -> None:
         self._target, self._moments = target, target.moments

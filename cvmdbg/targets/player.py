@@ -68,6 +68,7 @@ class Player:
         self._goes_live = live
         self._breaks, self._last, self.interrupted = breaks, last, interrupted
         self._scout = Inferior()
+        self._goal: tuple[int, int] | None = None
         self._now = self.first
         self._live: tuple[Mark, SavedState] | None = None
         self._before_diversion: tuple[Where, Mark, SavedState] | None = None
@@ -138,7 +139,14 @@ class Player:
         self._now = mark
         self._reported.clear()
 
+    @property
+    def way(self) -> tuple[int, int] | None:
+        """While a seek executes: ticks done and to do. May be asked from another thread."""
+        goal = self._goal
+        return None if goal is None else (max(0, self._scout.tick - goal[0]), goal[1] - goal[0])
+
     def _sought(self, mark: Mark, quiet: bool = False) -> None:
+        self._goal = (self.timeline.points[self.timeline.before(mark)].mark.tick, mark.tick)
         try:
             self.timeline.seek(self._scout, mark, (lambda: False) if quiet else self.interrupted)
         except TargetError as error:
@@ -146,6 +154,8 @@ class Player:
             raise ReplayDivergence(
                 f"replay differs at tick {tick}: expected to run to tick {mark.tick}, {error}"
             ) from None
+        finally:
+            self._goal = None
 
     def arrived(self) -> Stop:
         """Where it stands, and what holds there: an exit, a fault that comes next."""

@@ -19,6 +19,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
+from cvmdbg.commands.history import is_time
 from cvmdbg.commands.table import Command
 from cvmdbg.rows import Status, TraceRow
 from cvmdbg.session import Session
@@ -44,10 +45,11 @@ from cvmdbg.tui.panes.load import Load, RelocationsPane
 from cvmdbg.tui.panes.memory import Memory
 from cvmdbg.tui.panes.registers import Integers, Registers, Systems, Vectors
 from cvmdbg.tui.panes.threads import Threads
+from cvmdbg.tui.panes.time import Marks, Time
 from cvmdbg.tui.panes.trace import CallDetail, Summary, Trace
 from cvmdbg.tui.prompt import Candidates, Entry, History, Prompt
-from cvmdbg.tui.snapshot import Look
-from cvmdbg.tui.status import KeyLine, Notice, StatusRow
+from cvmdbg.tui.snapshot import Content, Look
+from cvmdbg.tui.status import KeyLine, Notice, StatusRow, TimeStrip
 from cvmdbg.tui.theme import OWN, Palette, colours_of, theme_of
 from cvmdbg.tui.worker import Worker
 
@@ -56,9 +58,13 @@ SWITCH = 0.001
 NO_ANSWER = 2.0
 """Seconds after which a stop that was asked for is told to be missing."""
 RUNNING = "the guest runs: Ctrl-C stops it first"
-ASKED = frozenset({"print", "break", "x", "delete", "enable"})
+STRIP = "strip"
+"""What the worker calls the time strip."""
+SLOW = 0.1
+"""Seconds from which a seek says that it is busy."""
+ASKED = frozenset({"print", "break", "x", "delete", "enable", "mark"})
 """Commands that do something without arguments, yet whose key opens the prompt for them."""
-FOLLOWS = frozenset({"frame", "up", "down", "thread", "run", "start"})
+FOLLOWS = frozenset({"frame", "up", "down", "thread", "run", "start", "back", "forward"})
 """Commands after which Code shows where the selected frame stands, beside those that run the guest."""
 
 
@@ -112,9 +118,11 @@ class CvmApp(App[int]):
                 Summary(),
                 Load(),
                 RelocationsPane(),
+                Time(),
             )
         )
         self.status_row = StatusRow()
+        self.strip = TimeStrip()
         self.key_line = KeyLine()
         self.notice = Notice()
         self.prompt = Prompt(History(folder / "history" if folder is not None else None))
@@ -137,6 +145,7 @@ class CvmApp(App[int]):
         """Rows from top to bottom, then what lies above them."""
         yield self.status_row
         yield self.desk
+        yield self.strip
         yield self.key_line
         yield self.notice
         yield Candidates()
@@ -166,9 +175,7 @@ class CvmApp(App[int]):
             self.palette.style(f"badge:{badge}")
         self._show_status(shot.status)
         for ident, (look, content) in shot.panes.items():
-            pane = self.pane(ident)
-            if pane is not None and pane.look() == look:
-                pane.show_content(content)
+            self._show(ident, look, content)
         self.key_line.show(self.reasons, False)
         self._lay_sheets()
         self.update_wants()
@@ -192,10 +199,20 @@ class CvmApp(App[int]):
                     shown.go_stale()
         self._show_status(message.status)
         for ident, (look, content) in message.panes.items():
-            pane = self.pane(ident)
-            if pane is not None and pane.look() == look:
-                pane.show_content(content)
+            self._show(ident, look, content)
         self.update_wants()
+
+    def _show(self, ident: str, look: Look, content: Content) -> bool:
+        """Hand a pane, or the time strip, its answer; late ones to an old question are dropped."""
+        if ident == STRIP:
+            if self.strip.look() == look and self.strip.show_content(content):
+                self.ask_strip()
+            return False
+        pane = self.pane(ident)
+        if pane is None or pane.look() != look:
+            return False
+        pane.show_content(content)
+        return True
 
     def on_ended(self, message: Ended) -> None:
         """A line is done: say what went wrong, open what it opens."""
@@ -213,11 +230,9 @@ class CvmApp(App[int]):
 
     def on_looked(self, message: Looked) -> None:
         """One pane's answer; late ones to an old question are dropped."""
-        pane = self.pane(message.pane)
-        if pane is None:
-            return
-        if pane.look() == message.look:
-            pane.show_content(message.content)
+        if self._show(message.pane, message.look, message.content):
+            pane = self.pane(message.pane)
+            assert pane is not None
             pane.stale = self.running and not pane.live
             self._lay_sheets()
         self.update_wants()
@@ -318,8 +333,8 @@ class CvmApp(App[int]):
 
     def update_wants(self) -> None:
         """Tell the worker what is visible."""
-        looks: dict[str, Look] = {}
-        live = set()
+        looks: dict[str, Look] = {STRIP: self.strip.look()}
+        live = {STRIP}
         for ident, pane in self.visible_panes():
             look = pane.look()
             if look is not None:
@@ -334,6 +349,11 @@ class CvmApp(App[int]):
             look = pane.look() if shown is pane else None
             if look is not None:
                 self.worker.look(ident, look)
+        self.update_wants()
+
+    def ask_strip(self) -> None:
+        """Ask for the time strip anew."""
+        self.worker.look(STRIP, self.strip.look())
         self.update_wants()
 
     def on_rows_changed(self, message: Rows.Changed) -> None:
@@ -419,6 +439,30 @@ class CvmApp(App[int]):
         pane = self.desk.panes["code"]
         assert isinstance(pane, Code)
         return pane
+
+    def go_time(self, moment: str) -> None:
+        """Go to a moment: ``@TICK``, ``'MARK``, ``50%``, ``start``, ``end``; without history say why not."""
+        if not self.has_history:
+            self.say(self.reasons.get("marks", "nothing is recorded here"))
+        else:
+            self.submit(f"goto {moment}")
+
+    @property
+    def has_history(self) -> bool:
+        """Is there a recording of this run?"""
+        return "marks" not in self.reasons
+
+    def walk_time(self, name: str) -> None:
+        """``back`` or ``forward`` in the history of moments."""
+        command = self.session.table.find(name)
+        assert command is not None
+        self._expect(command, "")
+        self.worker.submit(name, "key")
+
+    def show_marks(self) -> None:
+        """The list of marks."""
+        if not any(isinstance(sheet.body, Marks) for sheet in self.sheets):
+            self.open_sheet("Marks", Marks(), "⏎ go there   Del take away   Esc close")
 
     def show_memory(self, address: int) -> None:
         """Memory at an address."""
@@ -520,7 +564,7 @@ class CvmApp(App[int]):
 
     def why_not(self, command: Command) -> str | None:
         """Why a command cannot be used now."""
-        if self.worker.busy and set(command.needs) & set("srb") and not command.screen:
+        if self.worker.busy and set(command.needs) & set("srbh") and not command.screen:
             return RUNNING
         return self.reasons.get(command.name)
 
@@ -538,7 +582,7 @@ class CvmApp(App[int]):
                 return
             if screen_commands.carry_out(self, command, rest):
                 return
-            self._expect(command)
+            self._expect(command, rest)
         elif self.worker.busy:
             self._refuse(line, source, RUNNING)
             return
@@ -549,16 +593,27 @@ class CvmApp(App[int]):
             self.session.console.say(f"(cvmdbg) {line}", "prompt")
         self.say(reason)
 
-    def _expect(self, command: Command) -> None:
+    def _expect(self, command: Command, rest: str) -> None:
         """The place will change: Code follows it, Memory tells changes against what it shows."""
-        if "r" in command.needs or command.name in FOLLOWS:
+        moves = moves_in_time(command, rest)
+        if moves:
+            self.set_timer(SLOW, self._tell_busy)
+        if moves or "r" in command.needs or command.name in FOLLOWS:
             memory = self.desk.panes["memory"]
             assert isinstance(memory, Memory)
             self.code.follow()
-            if "r" in command.needs:
+            if moves or "r" in command.needs:
                 memory.new_stop()
             self.close_explanation()
             self.update_wants()
+
+    def _tell_busy(self) -> None:
+        """What takes longer than a moment says so, with how far it has come, until it is done."""
+        busy = self.worker.busy and not self.running
+        if self.status_row.busy or busy:
+            self.status_row.show_busy(self.session.progress() if busy else None)
+        if busy:
+            self.set_timer(SLOW, self._tell_busy)
 
     def close_explanation(self) -> None:
         """An explanation is of one stop."""
@@ -782,6 +837,11 @@ class CvmApp(App[int]):
         for sheet in self.sheets:
             sheet.lay()
         self.call_after_refresh(self._ask_those_left, set())
+
+
+def moves_in_time(command: Command, rest: str) -> bool:
+    """Does a command go to another moment of the recording?"""
+    return command.name in ("back", "forward") or "h" in command.needs or (command.name == "goto" and is_time(rest))
 
 
 def _is_function_key(key: str) -> bool:

@@ -36,7 +36,7 @@ Node: TypeAlias = "Box | Split"
 
 LOWER = (
     "registers", "map", "threads", "backtrace", "console", "trace", "breakpoints", "memory", "locals", "watch",
-    "modules", "integer", "system", "vector",
+    "modules", "time", "integer", "system", "vector",
 )  # fmt: skip
 REGISTERS = ("registers", "integer", "system", "vector")
 
@@ -59,7 +59,7 @@ DEBUG: Mapping[str, Node] = {
                 (
                     Box("code", ("code",), 15),
                     Box("registers", REGISTERS, 15),
-                    Box("console", ("console", "trace", "memory", "watch", "modules"), 8),
+                    Box("console", ("console", "trace", "memory", "time", "watch", "modules"), 8),
                 ),
                 70,
             ),
@@ -82,7 +82,7 @@ DEBUG: Mapping[str, Node] = {
                 (
                     Box("code", ("code",), 20),
                     Box("registers", REGISTERS, 26),
-                    Box("console", ("console", "watch", "modules"), 12),
+                    Box("console", ("console", "time", "watch", "modules"), 12),
                 ),
                 78,
             ),
@@ -99,13 +99,13 @@ DEBUG: Mapping[str, Node] = {
     ),
 }
 TRACE: Mapping[str, Node] = {
-    NARROW: Box("trace", ("trace", "call", "summary", "console")),
+    NARROW: Box("trace", ("trace", "call", "summary", "console", "time")),
     WIDE: Split(
         False,
         (
             Box("trace", ("trace",), 22),
             Box("call", ("call",), 8),
-            Box("summary", ("summary", "console", "threads"), 8),
+            Box("summary", ("summary", "time", "console", "threads"), 8),
         ),
     ),
     HUGE: Split(
@@ -117,7 +117,7 @@ TRACE: Mapping[str, Node] = {
                 (
                     Box("call", ("call",), 16),
                     Box("summary", ("summary",), 26),
-                    Box("console", ("console", "threads"), 16),
+                    Box("console", ("time", "console", "threads"), 16),
                 ),
                 70,
             ),
@@ -125,19 +125,20 @@ TRACE: Mapping[str, Node] = {
     ),
 }
 LOAD: Mapping[str, Node] = {
-    NARROW: Box("relocations", ("relocations", "load", "modules", "memory")),
+    NARROW: Box("relocations", ("relocations", "load", "modules", "time", "memory")),
     WIDE: Split(
         False,
         (
             Box("load", ("load",), 9),
             Box("modules", ("modules",), 7),
-            Box("relocations", ("relocations", "memory"), 22),
+            Box("relocations", ("relocations", "memory"), 15),
+            Box("time", ("time",), 7),
         ),
     ),
     HUGE: Split(
         True,
         (
-            Split(False, (Box("modules", ("modules",), 14), Box("load", ("load",), 43)), 92),
+            Split(False, (Box("modules", ("modules",), 14), Box("load", ("load",), 35), Box("time", ("time",), 8)), 92),
             Split(False, (Box("relocations", ("relocations",), 42), Box("memory", ("memory",), 15)), 107),
         ),
     ),
@@ -146,7 +147,7 @@ WORKSPACES: Mapping[str, Mapping[str, Node]] = {"debug": DEBUG, "trace": TRACE, 
 ORDER: Mapping[str, tuple[str, ...]] = {
     "debug": ("code", "registers", "lower", "console", "map", "threads", "backtrace", "memory", "trace", "breakpoints"),
     "trace": ("trace", "call", "summary", "console"),
-    "load": ("load", "modules", "relocations", "memory"),
+    "load": ("load", "modules", "relocations", "time", "memory"),
 }
 """The order in which Tab goes through boxes."""
 

@@ -85,13 +85,21 @@ def _copy_row(app: CvmApp) -> None:
 
 
 def _back(app: CvmApp) -> None:
+    """The place before; where there is none, the moment before: a new moment has no places of its own yet."""
     if not app.code.back():
-        app.say("no place before this one")
+        _walk(app, "back", "no place before this one")
 
 
 def _forward(app: CvmApp) -> None:
     if not app.code.forward():
-        app.say("no place after this one")
+        _walk(app, "forward", "no place after this one")
+
+
+def _walk(app: CvmApp, name: str, nowhere: str) -> None:
+    if app.has_history and not app.worker.busy:
+        app.walk_time(name)
+    else:
+        app.say(nowhere)
 
 
 KEYS: Mapping[str, Callable[[CvmApp], None]] = {
@@ -208,6 +216,7 @@ _COMMANDS: Mapping[str, Callable[[CvmApp, str], None]] = {
     "filter": _filter,
     "search": _search,
     "copy": _copy,
+    "marks": lambda app, rest: app.show_marks(),
     "back": lambda app, rest: _back(app),
     "forward": lambda app, rest: _forward(app),
     "quit": lambda app, rest: app.exit(0),

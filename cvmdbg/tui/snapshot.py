@@ -225,8 +225,31 @@ class OutputLook:
     start: int
 
     def take(self, session: Session) -> Content:
+        moment = session.console.moment
         rows, total = session.console.shown(self.start)
-        return Content(rows, start=max(self.start, total - len(rows)), total=total)
+        told = "" if moment is None else str(moment)
+        return Content(rows, start=max(self.start, total - len(rows)), total=total, info=told)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLook:
+    """The run's time in so many cells, from ``begin`` to ``end`` or all of it: one row."""
+
+    cells: int
+    begin: int | None = None
+    end: int | None = None
+
+    def take(self, session: Session) -> Content:
+        row = session.time_row(self.cells, self.begin, self.end)
+        return Content((row,), total=1) if row is not None else Content(reason=f"no history: {session.why_no_history}")
+
+
+@dataclass(frozen=True, slots=True)
+class MarksLook:
+    """Named moments."""
+
+    def take(self, session: Session) -> Content:
+        return _all(session.mark_rows())
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
+from textual import events
 from textual.strip import Strip
 from textual.widget import Widget
 
 from cvmdbg.forms import tick_text
-from cvmdbg.rows import Status
+from cvmdbg.rows import Status, TimeRow
 from cvmdbg.tui.glyphs import harmless, to_ascii
 from cvmdbg.tui.keys import hints
+from cvmdbg.tui.lanes import strip_line, strip_parts, strip_scale
+from cvmdbg.tui.snapshot import Content, TimeLook
 from cvmdbg.tui.spans import Line, Span, fit, width, wrapped
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ STATES = {
     "wait": ("■ WAIT", "mark"),
     "past": ("REPLAY", "mark"),
     "diverted": ("DIVERGED", "mark"),
+    "back": ("◀ BACK", "good"),
     "exit": ("○ EXIT", "dim"),
     "lost": ("≈ LOST", "fault"),
     "busy": ("◷ BUSY", "mark"),
@@ -78,11 +83,18 @@ class StatusRow(Row):
         super().__init__(id="status")
         self.status: Status | None = None
         self.stopping = False
+        self.busy: str | None = None
 
     def show(self, status: Status) -> None:
         """Another status."""
-        if status != self.status:
-            self.status = status
+        if status != self.status or self.busy is not None:
+            self.status, self.busy = status, None
+            self.refresh()
+
+    def show_busy(self, doing: str | None) -> None:
+        """What takes long and how far it is; None when it is done."""
+        if doing != self.busy:
+            self.busy = doing
             self.refresh()
 
     def spans(self, y: int, cells: int) -> Line:
@@ -92,6 +104,8 @@ class StatusRow(Row):
             return ((" cvmdbg", "strong"), (f"   {self.cvm_app.session.launch.title}   ", "fg"), ("◷ BUSY", "mark"))
         wide = [" cvmdbg", f"  {status.session} {status.target}   "] if cells >= 100 else [" cvmdbg", "   "]
         head: list[Span] = [(wide[0], "strong"), (wide[1], "fg")]
+        if self.busy is not None:
+            status = replace(status, state="busy", reason=self.busy)
         parts = _parts(status, self.stopping, brief=False)
         if sum(width(text) for group in (head, *parts) for text, _ in group) > cells:
             parts = _parts(status, self.stopping, brief=True)
@@ -123,6 +137,66 @@ def _parts(status: Status, stopping: bool, brief: bool) -> list[list[Span]]:
     if status.tick is not None:
         parts.append([("  tick ", "dim"), (tick_text(status.tick), "fg")])
     return parts
+
+
+class TimeStrip(Row):
+    """The run's time in one row: what is run where by height, marks, now. Dragging in it seeks on release."""
+
+    def __init__(self) -> None:
+        super().__init__(id="strip")
+        self.row: TimeRow | None = None
+        self.reason = ""
+        self.held: int | None = None
+        self._room = 0
+
+    def look(self) -> TimeLook:
+        """A cell of time for each of the screen's: how many these are is known once the texts beside them are."""
+        return TimeLook(self._room or max(1, self.size.width // 2))
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another number of cells."""
+        self._room = strip_parts(self.row, event.size.width)[2] if self.row is not None else 0
+        self.cvm_app.ask_strip()
+
+    def show_content(self, content: Content) -> bool:
+        """Another moment; True when there is another number of cells to be asked for."""
+        row = content.rows[0] if content.rows else None
+        if (row, content.reason) != (self.row, self.reason):
+            self.row, self.reason = row, content.reason
+            self.refresh()
+        room = strip_parts(row, self.size.width)[2] if row is not None else self._room
+        changed, self._room = room != self._room, room
+        return changed
+
+    def spans(self, y: int, cells: int) -> Line:
+        """The strip, or why there is none."""
+        if self.row is None:
+            return ((f" {self.reason}", "dim"),) if self.reason else ()
+        return strip_line(self.row, cells, self.held)
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Hold a moment: its tick is shown."""
+        if self.row is not None:
+            self.capture_mouse()
+            self._hold(event.x)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Another one."""
+        if self.held is not None:
+            self._hold(event.x)
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """Go there."""
+        held, self.held = self.held, None
+        if held is not None:
+            self.release_mouse()
+            self.refresh()
+            self.cvm_app.go_time(f"@{held}")
+
+    def _hold(self, column: int) -> None:
+        assert self.row is not None
+        self.held = strip_scale(self.row, self.size.width).tick(column)
+        self.refresh()
 
 
 class KeyLine(Row):

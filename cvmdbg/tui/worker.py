@@ -222,7 +222,8 @@ class Worker:
             self._told = now
             wanted = {pane: look for pane, look in self._wanted.items() if pane in self._live}
             live = {pane: (look, answer(look, self._session)) for pane, look in wanted.items()}
-            self._post(Ticking(replace(self._session.status(), state="run", reason=progress.doing), live))
+            state = "back" if progress.doing == "reversing" else "run"
+            self._post(Ticking(replace(self._session.status(), state=state, reason=progress.doing), live))
 
     def _take(self) -> None:
         """One snapshot of all that is visible."""

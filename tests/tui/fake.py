@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from cvmdbg.commands.table import Command, Progress, Result, Steps
-from cvmdbg.rows import Candidate, Code, Explanation, Inspection, OutputRow, Status
+from cvmdbg.rows import Candidate, Code, Explanation, Inspection, OutputRow, Status, TimeRow
 from cvmdbg.session import Session
 from cvmdbg.target import UserError
 
@@ -50,6 +50,8 @@ class FakeSession(Session):
             "trace": samples.TRACE,
             "summary": samples.SUMMARY,
             "displays": samples.DISPLAYS,
+            "time": samples.NOW,
+            "marks": samples.MARKS,
         }
         self.refused: dict[str, str] = {}
         self.missing: dict[str, str] = {}
@@ -162,6 +164,15 @@ class FakeSession(Session):
 
     def summary_rows(self) -> Any:
         return self.take("summary")
+
+    def time_row(self, cells: int, begin: int | None = None, end: int | None = None) -> TimeRow | None:
+        return samples.time_of(cells, begin, end) if self.take("time") != () else None
+
+    def mark_rows(self) -> Any:
+        return self.take("marks")
+
+    def progress(self) -> str:
+        return "seeking 40% of the way: Ctrl-C cancels"
 
     def output_rows(self, start: int = 0) -> tuple[OutputRow, ...]:
         return self.console.rows(start)

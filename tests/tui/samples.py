@@ -16,6 +16,7 @@ from cvmdbg.rows import (
     LoadRow,
     LocalRow,
     MapRow,
+    MarkRow,
     MemoryRow,
     ModuleRow,
     OutputRow,
@@ -24,6 +25,8 @@ from cvmdbg.rows import (
     Status,
     SummaryRow,
     ThreadRow,
+    TimeCell,
+    TimeRow,
     TraceRow,
 )
 from emulator_core.capability import Capability
@@ -224,3 +227,38 @@ GRANTS = (
     "ca0 ● sealed COMP PCC     s4   r-xR-----b-m---0Eg  440000000 +1G    4400b0471  entry of ldso, C64",
     "! otype 4 is shared by 16, 17 and M: any sealed PCC here pairs with any sealed DDC",
 )
+
+LAST = 3_646_112
+NOW = 2_418_914
+MARKS = (
+    MarkRow("ramfs", 1_200_000, 1_200_000 / LAST, "", False),
+    MarkRow("first", NOW, NOW / LAST, "the first call of app1", True),
+)
+
+
+def time_of(cells: int, begin: int | None = None, end: int | None = None) -> TimeRow:
+    """The time line: the LibOS boots alone, then the app's calls come in bursts."""
+    first, last = begin or 0, LAST if end is None else end
+    return TimeRow(
+        "tick",
+        "past",
+        0,
+        NOW,
+        LAST,
+        first,
+        last,
+        tuple(_time_cell(first + (last - first) * n // cells, (last - first) // cells) for n in range(cells)),
+        tuple((mark.tick, mark.name) for mark in MARKS),
+        118,
+        131,
+    )
+
+
+def _time_cell(tick: int, size: int) -> TimeCell:
+    mark = next((m.name for m in MARKS if tick <= m.tick < tick + size), "")
+    if tick < LAST // 40:
+        return TimeCell("M", 1, threads=("+16/0",) if tick == 0 else (), mark=mark)
+    if tick < LAST // 2:
+        return TimeCell("16", 2, calls=tick // max(size, 1) % 5 // 4, mark=mark)
+    number = tick // max(size, 1)
+    return TimeCell("17", 3, calls=number % 7, failed=number % 29 == 0, loads=number % 11 == 0, stops=0, mark=mark)

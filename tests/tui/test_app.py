@@ -40,7 +40,7 @@ async def test_zoom_hide_and_show(size: tuple[int, int]) -> None:
         await pilot.press("z")
         await settled(app, pilot)
         assert app.desk.shown() == ["code"]
-        assert app.desk.panes["code"].size.height == size[1] - 3
+        assert app.desk.panes["code"].size.height == size[1] - 4  # status, title, time strip, keys
         await pilot.press("z")
         await settled(app, pilot)
         assert shown(app) == before
@@ -432,7 +432,9 @@ async def test_no_timer_runs_when_nothing_does() -> None:
 
 
 async def test_places_are_walked_back_and_forward() -> None:
-    async with screen(FakeSession()) as (app, pilot):
+    session = FakeSession()
+    session.missing["marks"] = "no history: nothing is recorded"
+    async with screen(session) as (app, pilot):
         app.show_code(0x40001F490)
         await settled(app, pilot)
         assert app.code.current is not None and app.code.current.address == 0x40001F490

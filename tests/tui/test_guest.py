@@ -212,3 +212,27 @@ def test_terminals_and_a_resize_in_the_middle_of_a_run(tmux: Callable[..., Tmux]
             return
         time.sleep(0.05)
     raise AssertionError("q did not leave")
+
+
+def test_travel_in_a_terminal(tmux: Callable[..., Tmux]) -> None:
+    window = tmux("demo", "libhello")
+    window.until(lambda text: "■ STOP" in text and "●REC" in text)
+    window.line("break 17:puts")
+    window.until(lambda text: "breakpoint 1 at" in text)
+    window.press("c")
+    window.until(lambda text: "17 ldso" in text.splitlines()[0])
+    window.press("I")
+    window.until(lambda text: "REPLAY" in text and "●REC" not in text)
+    window.line("mark here")
+    window.line("goto 25%")
+    window.until(lambda text: "25.0%" in text)
+    window.press("'")
+    window.until(lambda text: "━Marks" in text and "here" in text)
+    window.press("Enter")
+    window.until(lambda text: "━Marks" not in text and "25.0%" not in text)
+    window.press("BSpace")
+    window.until(lambda text: "25.0%" in text)
+    window.press("C")
+    window.until(lambda text: "at the start of the recording" in text and "0.0%" in text)
+    window.call("resize-window", "-x", "80", "-y", "24")
+    window.until(lambda text: "map ╱ threads" in text and "┃" in text)

@@ -31,6 +31,7 @@ QUERIES = {
     "watch": "displays",
     "trace": "trace",
     "summary": "summary",
+    "time": "time",
 }
 """Panes that ask the session, by the name of what they ask for."""
 
@@ -158,7 +159,7 @@ async def test_hidden_panes_ask_nothing() -> None:
         session.asked.clear()
         await pilot.press("n")
         await settled(app, pilot)
-        assert set(session.asked) == {"code", "registers"}
+        assert set(session.asked) == {"code", "registers", "time"}, "the time strip is always shown"
 
 
 async def test_the_cursor_and_the_top_row_survive_a_resize() -> None:

@@ -33,6 +33,7 @@ class Console(Rows):
         self._first = 0
         self._open = 0
         self._following = True
+        self._moment = ""
         self.waiting = False
 
     def look(self) -> Look:
@@ -40,7 +41,13 @@ class Console(Rows):
         return OutputLook(self._open)
 
     def take(self, content: Content) -> None:
-        """Lines from a number on take the place of those that were there."""
+        """Lines from a number on take the place of those that were there; at another moment all are other ones."""
+        if content.info != self._moment:
+            self._moment = content.info
+            if self._open:
+                self._open = 0
+                self.debugger_app.ask(self)
+                return
         place = content.start - self._first
         if place < 0 or place > len(self._rows):
             self._rows, self._first, place = [], content.start, 0
@@ -85,5 +92,8 @@ class Console(Rows):
         return f"{item.line}{tick}{'   · ' + told if told else ''}"
 
     def open(self, item: Any) -> None:
-        """Going to the write that printed it needs history."""
-        self.debugger_app.say("going to the tick of a line needs history: this session has none")
+        """To the write that printed it."""
+        if item.tick is None:
+            self.debugger_app.say("the debugger said this line: it was printed at no tick")
+        else:
+            self.debugger_app.go_time(f"@{item.tick}")

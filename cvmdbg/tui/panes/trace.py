@@ -30,7 +30,8 @@ class Trace(Rows):
         "└ an inner call of the one above · ✗ failed · ▶ still inside · ○addr a pointer without its tag."
     )
     keys: ClassVar = (
-        ("p Enter", "the whole call"),
+        ("p", "the whole call"),
+        ("Enter", "go to its time, where it is recorded"),
         ("&", "filter: call=open* nr=56 thread=17/0 err ticks>1000, ! negates"),
         ("Space", "fold inner calls"),
         ("] ", "run to the next call"),
@@ -165,8 +166,11 @@ class Trace(Rows):
         )
 
     def open(self, item: TraceRow) -> None:
-        """The whole call."""
-        self.debugger_app.show_call(item)
+        """To the time of the call; the whole call where nothing is recorded."""
+        if self.debugger_app.has_history:
+            self.debugger_app.go_time(f"@{item.tick}")
+        else:
+            self.debugger_app.show_call(item)
 
     def line_for(self, command: str) -> str | None:
         """``p`` shows the whole call."""
