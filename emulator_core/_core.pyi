@@ -259,6 +259,17 @@ class Machine:
 
         A breakpoint at the pc where the run starts does not stop it.
         """
+    @property
+    def engine(self) -> str:
+        """What runs at full speed: ``interp``, or ``jit``, which makes host code of what is hot. Both do the same.
+
+        Setting it raises ValueError for another name, and for ``jit`` with the reason where that is missing.
+        """
+    @engine.setter
+    def engine(self, name: str) -> None: ...
+    @property
+    def translations(self) -> int:
+        """How often a page of code was translated to host code."""
     def use_step_engine(self, thread: int, on: bool) -> None:
         """Let the reference engine run this thread: slow, the same results."""
     def run_until_changed(self, thread: int, reg: int, bounds: bool, max_ticks: int) -> tuple[bool, int]:
@@ -304,6 +315,9 @@ class Machine:
     def load(self, snapshot: Snapshot) -> None: ...
     def digest(self) -> bytes:
         """32 bytes over memory contents, tags, mappings, all registers and ticks."""
+
+def jit_missing() -> str | None:
+    """Why there is no ``jit`` here, or None."""
 
 def register_names() -> Sequence[str]:
     """Names by register number: c0..c30 csp pcc ddc ctpidr rcsp rddc rctpidr cid ctpidrro, nzcv cpsr cctlr

@@ -567,6 +567,17 @@ class Machine {
         emu_use_step_engine(emu, thread, on);
     }
 
+    const char *engine() const { return emu_engine(emu) == EMU_ENGINE_JIT ? "jit" : "interp"; }
+    void set_engine(const char *chosen) {
+        const std::string name = chosen;
+        check_idle();
+        if (name != "jit" && name != "interp") throw nb::value_error("an engine is jit or interp");
+        if (name == "jit" && emu_jit_missing()) throw nb::value_error(emu_jit_missing());
+        emu_set_engine(emu, name == "jit" ? EMU_ENGINE_JIT : EMU_ENGINE_INTERP);
+    }
+
+    uint64_t translations() const { return emu_translations(emu); }
+
     void add_breakpoint(uint64_t address) {
         check_idle();
         emu_break_add(emu, address);
@@ -829,6 +840,8 @@ static void bind_machine_class(nb::module_ &m) {
         .def("run_until_changed", &Machine::run_until_changed, "thread"_a, "reg"_a, "bounds"_a, "max_ticks"_a)
         .def("interrupt", &Machine::interrupt)
         .def_prop_rw("ticks", &Machine::ticks, &Machine::set_ticks)
+        .def_prop_rw("engine", &Machine::engine, &Machine::set_engine)
+        .def_prop_ro("translations", &Machine::translations)
         .def("use_step_engine", &Machine::use_step_engine, "thread"_a, "on"_a)
         .def("add_breakpoint", &Machine::add_breakpoint, "address"_a)
         .def("remove_breakpoint", &Machine::remove_breakpoint, "address"_a)
@@ -849,6 +862,7 @@ static void bind_machine_class(nb::module_ &m) {
 }
 
 static void bind_machine(nb::module_ &m) {
+    m.def("jit_missing", &emu_jit_missing);
     m.attr("PAGE") = static_cast<int>(EMU_PAGE);
     m.attr("GRANULE") = static_cast<int>(EMU_GRANULE);
     m.attr("HOSTCALL_HLT") = static_cast<int>(EMU_HOSTCALL_HLT);

@@ -22,6 +22,10 @@ enum { EMU_PAGE = 4096, EMU_GRANULE = 16 };
 /* Page protection bits. */
 enum { EMU_PROT_R = 1, EMU_PROT_W = 2, EMU_PROT_X = 4 };
 
+/* Two engines that do the same: each instruction by a function of its own, or what is hot by host code made
+ * of it. */
+enum emu_engine { EMU_ENGINE_INTERP, EMU_ENGINE_JIT };
+
 /* How exceptions of a thread are delivered. */
 enum emu_mode {
     EMU_MODE_USER,   /* EL0 under a modelled kernel: SVC and faults stop the run */
@@ -187,6 +191,11 @@ void emu_run(struct emu *, int thread, uint64_t max_ticks, struct emu_stop *out)
 void emu_interrupt(struct emu *); /* from any thread */
 uint64_t emu_ticks(struct emu *);
 void emu_set_ticks(struct emu *, uint64_t ticks);
+/* Which engine runs at full speed; -1 where the translator is missing. */
+int emu_set_engine(struct emu *, enum emu_engine);
+enum emu_engine emu_engine(struct emu *);
+uint64_t emu_translations(struct emu *);                     /* how often a page of code was translated */
+const char *emu_jit_missing(void);                           /* why there is no translator here, or NULL */
 void emu_use_step_engine(struct emu *, int thread, bool on); /* the reference runs the thread, slowly */
 
 /* Step until a register differs from what it was, at most max_ticks: true, and the pc of the instruction that

@@ -2,6 +2,7 @@
 #include "access.h"
 #include "exec.h"
 #include "fault.h"
+#include "jit.h"
 #include "memory.h"
 #include "run.h"
 #include "stop.h"
@@ -15,12 +16,14 @@ struct emu *emu_new(void) {
     struct emu *emu = allocate(sizeof *emu);
     emu->threads = allocate(MAX_THREADS * sizeof *emu->threads);
     emu->ring.limit = RING_SIZE;
+    emu->look = emu->soon = JIT_SOON;
     return emu;
 }
 
 void emu_free(struct emu *emu) {
     if (!emu) return;
     code_drop_all(emu);
+    jit_free(emu->jit);
     for (int i = 0; i < emu->thread_count; i++) free(emu->threads[i]);
     node_release(emu->memory, 0);
     free(emu->threads);
@@ -274,12 +277,25 @@ static bool attention(const struct cpu *cpu) {
 
 static bool within_budget(const struct cpu *cpu) { return (int64_t)tick_get(cpu) < cpu->limit; }
 
+/* At full speed, but for a look now and then at what is hot. An interrupt must not be missed while soft is
+ * set. */
+static void run_fast(struct cpu *cpu) {
+    struct emu *emu = cpu->emu;
+    if (emu->engine == EMU_ENGINE_JIT) {
+        int64_t until = cpu->T + emu->look, last = cpu->limit - MARGIN;
+        atomic_store(&cpu->soft, until < last ? until : last);
+        if (attention(cpu)) atomic_store(&cpu->soft, INT64_MIN);
+    }
+    fast_run(cpu);
+    if (emu->engine == EMU_ENGINE_JIT && !cpu->event && cpu->slot) emu->look = jit_sample(cpu);
+}
+
 /* The budget's tail goes step by step, everything before at full speed. */
 static void run_some(struct cpu *cpu) {
     int64_t left = cpu->limit - (int64_t)tick_get(cpu);
     if (!step_enter(cpu)) return;
     if (left > 2 * MARGIN && !cpu->stepping) {
-        fast_run(cpu);
+        run_fast(cpu);
         return;
     }
     while (step_one(cpu) && within_budget(cpu) && !attention(cpu) && step_enter(cpu)) {
@@ -341,6 +357,17 @@ void emu_interrupt(struct emu *emu) {
 
 uint64_t emu_ticks(struct emu *emu) { return emu->ticks; }
 void emu_set_ticks(struct emu *emu, uint64_t ticks) { emu->ticks = ticks; }
+int emu_set_engine(struct emu *emu, enum emu_engine engine) {
+    if (engine == EMU_ENGINE_JIT && jit_missing()) return -1;
+    if (engine != emu->engine) code_drop_all(emu);
+    emu->engine = engine;
+    return 0;
+}
+
+enum emu_engine emu_engine(struct emu *emu) { return emu->engine; }
+uint64_t emu_translations(struct emu *emu) { return emu->translations; }
+const char *emu_jit_missing(void) { return jit_missing(); }
+
 void emu_use_step_engine(struct emu *emu, int thread, bool on) {
     struct cpu *cpu = thread_of(emu, thread);
     if (cpu) cpu->stepping = on;

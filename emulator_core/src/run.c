@@ -20,8 +20,7 @@ static inline void fast_save(struct cpu *cpu, const struct slot *s, int64_t T, u
     cpu->fb = fb;
 }
 
-static void fast_leave(struct cpu *cpu, const struct slot *s, int64_t T, uint64_t cv, uint64_t fa,
-                       uint64_t fb) {
+void fast_leave(struct cpu *cpu, const struct slot *s, int64_t T, uint64_t cv, uint64_t fa, uint64_t fb) {
     fast_save(cpu, s, T, cv, fa, fb);
 }
 

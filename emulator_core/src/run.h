@@ -12,6 +12,8 @@ bool step_one(struct cpu *);
 bool step_enter(struct cpu *);
 
 op_fn fast_miss, fast_decode, fast_next_page, fast_vector;
+/* Out of the fast engine, with its registers in struct cpu. */
+op_fn fast_leave;
 step_fn step_decode, step_cold, step_undefined, step_caps_trap, step_fp_trap, step_breakpoint, step_fetch,
     step_next_page;
 

@@ -4,6 +4,7 @@
 #include "fast_float.h"
 #include "fast_vector.h"
 #include "fault.h"
+#include "jit.h"
 #include "memory.h"
 #include "run.h"
 #include "stop.h"
@@ -98,22 +99,27 @@ static void code_reset(struct code_page *page, unsigned first, unsigned end) {
 }
 
 /* The slots of bytes [start, end) of the page, and the one before them, which may do the first one's work. */
-static void code_reset_bytes(struct code_page *page, uint64_t start, uint64_t end) {
-    unsigned first = (unsigned)(start / 4);
-    code_reset(page, first ? first - 1 : 0, (unsigned)((end + 3) / 4));
+static void code_reset_bytes(struct code_page *page, uint64_t start, uint64_t end, bool by_guest) {
+    unsigned first = (unsigned)(start / 4), last = (unsigned)((end + 3) / 4);
+    jit_forget(page, first, last, by_guest);
+    code_reset(page, first ? first - 1 : 0, last);
 }
+
+/* Nobody else writes while the guest runs. */
+static bool guest_runs(const struct emu *emu) { return atomic_load(&emu->running); }
 
 static void written_on_page(struct emu *emu, uint64_t pa, uint64_t size) {
     uint64_t offset = pa & (EMU_PAGE - 1);
     for (struct code_page *p = *bucket_of(emu, pa); p; p = p->next)
-        if (p->pa == (pa & PAGE_MASK)) code_reset_bytes(p, offset, offset + size);
+        if (p->pa == (pa & PAGE_MASK)) code_reset_bytes(p, offset, offset + size, guest_runs(emu));
 }
 
 /* Any page that overlaps the range: for ranges of more pages than there are of code. */
 static void written_in_range(struct emu *emu, uint64_t start, uint64_t end) {
     for (unsigned i = 0; i < CODE_BUCKETS; i++)
         for (struct code_page *p = emu->code[i]; p; p = p->next)
-            if (p->pa >= (start & PAGE_MASK) && p->pa < end) code_reset(p, 0, PAGE_SLOTS);
+            if (p->pa >= (start & PAGE_MASK) && p->pa < end)
+                code_reset_bytes(p, 0, EMU_PAGE, guest_runs(emu));
 }
 
 void code_written(struct emu *emu, uint64_t pa, uint64_t size) {
@@ -128,7 +134,7 @@ void code_reset_at(struct emu *emu, uint64_t va) {
     for (unsigned i = 0; i < CODE_BUCKETS; i++)
         for (struct code_page *p = emu->code[i]; p; p = p->next)
             if (p->va == (va & PAGE_MASK))
-                code_reset_bytes(p, va & (EMU_PAGE - 4), (va & (EMU_PAGE - 4)) + 4);
+                code_reset_bytes(p, va & (EMU_PAGE - 4), (va & (EMU_PAGE - 4)) + 4, false);
 }
 
 void code_drop_all(struct emu *emu) {
@@ -140,6 +146,7 @@ void code_drop_all(struct emu *emu) {
         emu->code[i] = NULL;
     }
     emu->code_count = 0;
+    jit_forget_all(emu);
     for (int i = 0; i < emu->thread_count; i++)
         if (emu->threads[i]) cpu_flush(emu->threads[i]);
 }

@@ -73,6 +73,10 @@ struct code_page {
     uint16_t first, last; /* slots that PCC lets be fetched: first ≤ index < last */
     bool c64, caps_off, fp_off;
     struct code_page *next; /* in its bucket of emu.code */
+
+    /* jit.c's, a bit for each slot: translated, its function is a translation, it should become one. */
+    uint64_t translated[PAGE_SLOTS / 64], entered[PAGE_SLOTS / 64], entry[PAGE_SLOTS / 64];
+    uint32_t looks, threshold; /* it was looked at so often, and is translated when it was more than that */
 };
 
 /* ---- lowering: from an instruction to a slot ----------------------------------------------------------- */

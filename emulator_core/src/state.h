@@ -15,6 +15,7 @@
 
 struct cpu;
 struct slot;
+struct jit;
 
 /* ---- memory -------------------------------------------------------------------------------------------- */
 
@@ -225,7 +226,13 @@ struct emu {
     size_t watchpoint_count;
     int next_watch;
 
+    enum emu_engine engine;
+
     /* Derived, and results on their way out. */
+    struct jit *jit; /* made when something is hot */
+    int64_t look;    /* ticks until the next look at what is hot, */
+    int64_t soon;    /* and while hot code turns up */
+    uint64_t translations;
     struct code_page *code[CODE_BUCKETS]; /* by physical page */
     size_t code_count;
     struct ring ring;

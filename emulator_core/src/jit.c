@@ -1,0 +1,263 @@
+/* Which pages are hot, and the translation of one. */
+#include "jit.h"
+#include "jit_cache.h"
+#include "memory.h"
+
+#include <stdlib.h>
+
+#if JIT_HOST
+
+/* The threshold of a page whose translation found no place. */
+#define NEVER UINT32_MAX
+/* No page's code takes more. */
+enum { ROOM = 2 << 20 };
+
+struct jit {
+    struct cache cache;
+    size_t shared; /* bytes at the cache's start that stay */
+    struct block block;
+};
+
+/* ---- rows ---------------------------------------------------------------------------------------------- */
+
+extern const struct jit_row jit_integer[], jit_moves[], jit_memory[], jit_branch[], jit_morello[];
+static const struct jit_row *const families[] = {jit_integer, jit_moves, jit_memory, jit_branch, jit_morello};
+
+enum { TABLE_SIZE = 8192 };
+static const struct jit_row *table[TABLE_SIZE];
+
+static size_t place_of(void (*op)(void)) {
+    size_t at = (uintptr_t)op * 0x9e3779b97f4a7c15 >> 51;
+    while (table[at] && table[at]->op != op) at = (at + 1) % TABLE_SIZE;
+    return at;
+}
+
+__attribute__((constructor)) static void rows_collect(void) {
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        for (const struct jit_row *row = families[i]; row->op; row++) table[place_of(row->op)] = row;
+}
+
+/* The row of a slot's op; NULL for what is not translated, above all what is not decoded. */
+static const struct jit_row *row_of(const struct code_page *page, unsigned index) {
+    step_fn *step = page->step[index];
+    return table[place_of(step == step_cold ? JIT_OP(page->slot[index].run) : JIT_OP(step))];
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------- */
+
+const char *jit_missing(void) {
+    static int there;
+    struct cache cache = {0};
+    if (!there) {
+        there = cache_map(&cache) ? 1 : -1;
+        cache_unmap(&cache);
+    }
+    return there > 0 ? NULL : "the host maps no memory to be executed";
+}
+
+static void emit_shared(struct jit *jit) {
+    struct out o = {jit->cache.write, jit->cache.write + CACHE_SIZE};
+    jit->block.keeper = o.at;
+    keeper_emit(&o);
+    jit->cache.used = jit->shared = (size_t)(o.at - jit->cache.write);
+}
+
+static struct jit *jit_new(void) {
+    struct jit *jit = allocate(sizeof *jit);
+    if (!cache_map(&jit->cache)) {
+        free(jit);
+        return NULL;
+    }
+    jit->block.to_code = jit->cache.execute - jit->cache.write;
+    emit_shared(jit);
+    return jit;
+}
+
+void jit_free(struct jit *jit) {
+    if (!jit) return;
+    cache_unmap(&jit->cache);
+    free(jit);
+}
+
+/* ---- one page ------------------------------------------------------------------------------------------ */
+
+static bool mark(uint64_t *marks, unsigned index) {
+    uint64_t *word = &marks[index / 64], mask = bit(index % 64);
+    bool was = *word & mask;
+    *word |= mask;
+    return was;
+}
+static bool marked(const uint64_t *marks, unsigned index) { return marks[index / 64] >> (index % 64) & 1; }
+
+static bool goes_on(const struct jit_row *row) { return row->flow == FLOW_ON || row->flow == FLOW_NEAR_IF; }
+
+/* Entries: where branches of the page go, and what is behind an op that does not go on to it. */
+static void entries_find(struct block *b, struct code_page *page) {
+    const struct jit_row *before = NULL;
+    for (unsigned i = 0; i < PAGE_SLOTS; i++) {
+        const struct jit_row *row = row_of(page, i);
+        b->translated[i] = row;
+        if (row && (!before || !goes_on(before))) mark(page->entry, i);
+        if (row && (row->flow == FLOW_NEAR_IF || row->flow == FLOW_NEAR))
+            mark(page->entry, (unsigned)((int)i + page->slot[i].imm));
+        before = row;
+    }
+    for (unsigned i = 0; i < PAGE_SLOTS; i++)
+        if (!marked(page->entry, i)) b->translated[i] = false;
+}
+
+static void forget_known(struct block *b) {
+    b->integers = b->capabilities = 0;
+    b->flags = FLAGS_UNKNOWN;
+}
+
+static void emit_slot(struct block *b, const struct code_page *page, const struct jit_row *row, unsigned i) {
+    b->index = i;
+    if (b->translated[i]) {
+        b->label[i] = b->out.at;
+        forget_known(b);
+    }
+    row->emit(b, &page->slot[i], row->how);
+    if (goes_on(row) && (i + 1 == PAGE_SLOTS || !row_of(page, i + 1))) go_slot(b, i + 1);
+}
+
+static void emit_page(struct block *b, struct code_page *page) {
+    for (unsigned i = 0; i < PAGE_SLOTS; i++) {
+        const struct jit_row *row = row_of(page, i);
+        if (row) emit_slot(b, page, row, i);
+    }
+    for (unsigned i = 0; i < b->stub_count; i++) {
+        struct stub stub = b->stubs[i];
+        land(&b->out, stub.from);
+        stub.emit(b, &stub);
+    }
+    for (unsigned i = 0; i < b->fixup_count; i++) land_at(b->fixups[i].place, b->label[b->fixups[i].index]);
+}
+
+static void block_begin(struct jit *jit, const struct code_page *page) {
+    struct block *b = &jit->block;
+    b->out = (struct out){jit->cache.write + jit->cache.used, jit->cache.write + CACHE_SIZE};
+    b->page = page;
+    b->stub_count = b->fixup_count = 0;
+    b->full = false;
+    memset(b->label, 0, sizeof b->label);
+    memset(b->interpreted, 0, sizeof b->interpreted);
+    forget_known(b);
+}
+
+static void install(struct jit *jit, struct code_page *page) {
+    struct block *b = &jit->block;
+    for (unsigned i = 0; i < PAGE_SLOTS; i++) {
+        if (row_of(page, i)) mark(page->translated, i);
+        if (b->label[i]) mark(page->entered, i);
+    }
+    for (unsigned i = 0; i < PAGE_SLOTS; i++)
+        if (b->label[i]) page->slot[i].run = (op_fn *)(uintptr_t)(b->label[i] + b->to_code);
+    jit->cache.used = (size_t)(b->out.at - jit->cache.write + 15) & ~(size_t)15;
+}
+
+/* Undecoded again, for the entries alone: the interpreter's function was not kept. */
+static void entries_drop(struct code_page *page) {
+    for (unsigned i = 0; i < PAGE_SLOTS; i++) {
+        if (!marked(page->entered, i)) continue;
+        page->slot[i].run = fast_decode;
+        page->step[i] = step_decode;
+    }
+    memset(page->entered, 0, sizeof page->entered);
+    memset(page->translated, 0, sizeof page->translated);
+}
+
+static void flush(struct jit *jit, struct emu *emu) {
+    for (unsigned i = 0; i < CODE_BUCKETS; i++)
+        for (struct code_page *p = emu->code[i]; p; p = p->next) entries_drop(p);
+    jit->cache.used = jit->shared;
+}
+
+static void decode_entries(struct cpu *cpu, struct code_page *page) {
+    uint64_t entered[PAGE_SLOTS / 64];
+    memcpy(entered, page->entered, sizeof entered);
+    entries_drop(page);
+    for (unsigned i = 0; i < PAGE_SLOTS; i++)
+        if (marked(entered, i)) code_decode(cpu, page, i);
+}
+
+static void translate_page(struct jit *jit, struct cpu *cpu, struct code_page *page) {
+    decode_entries(cpu, page);
+    if (CACHE_SIZE - jit->cache.used < ROOM) flush(jit, cpu->emu);
+    block_begin(jit, page);
+    entries_find(&jit->block, page);
+    emit_page(&jit->block, page);
+    if (jit->block.full || jit->block.out.end - jit->block.out.at < 16)
+        page->threshold = NEVER;
+    else
+        install(jit, page);
+    cpu->emu->translations++;
+}
+
+/* ---- hot code ------------------------------------------------------------------------------------------ */
+
+/* Each translation of a page waits for twice as many looks as the one before. */
+static bool is_hot(struct code_page *page) {
+    if (page->threshold == NEVER || ++page->looks <= page->threshold) return false;
+    if (page->threshold < NEVER / 4) page->threshold = 2 * page->threshold + 1;
+    page->looks = 0;
+    return true;
+}
+
+/* Nothing is to be done about a slot that is translated, cannot be, or whose page is given up. */
+static bool is_settled(const struct code_page *page, unsigned index) {
+    return index >= PAGE_SLOTS || marked(page->entered, index) || page->threshold == NEVER ||
+           !row_of(page, index);
+}
+
+/* Without memory for it the interpreter goes on alone. */
+static bool jit_begin(struct emu *emu) {
+    if (!emu->jit) emu->jit = jit_new();
+    if (!emu->jit) emu->engine = EMU_ENGINE_INTERP;
+    return emu->jit;
+}
+
+int64_t jit_sample(struct cpu *cpu) {
+    struct emu *emu = cpu->emu;
+    struct code_page *page = cpu->page;
+    unsigned index = (unsigned)(cpu->slot - page->slot);
+    int64_t later = emu->look < JIT_RARELY ? 2 * emu->look : JIT_RARELY;
+    if (is_settled(page, index) || !jit_begin(emu)) return later;
+    bool inside = marked(page->translated, index);
+    mark(page->entry, index);
+    if (is_hot(page)) translate_page(emu->jit, cpu, page);
+    return inside ? later : emu->soon;
+}
+
+void jit_forget(struct code_page *page, unsigned first, unsigned end, bool by_guest) {
+    unsigned i = first;
+    while (i < end && !marked(page->translated, i)) i++;
+    if (i == end) return;
+    entries_drop(page);
+    if (!by_guest) page->looks = page->threshold = 0;
+}
+
+void jit_forget_all(struct emu *emu) {
+    if (emu->jit) emu->jit->cache.used = emu->jit->shared;
+}
+
+#else
+
+const char *jit_missing(void) {
+#ifdef CVMDBG_STEP_ONLY
+    return "this build checks itself: the step engine runs everything";
+#else
+    return "it is made for x86-64 on Linux";
+#endif
+}
+void jit_free(struct jit *jit) { (void)jit; }
+int64_t jit_sample(struct cpu *cpu) {
+    (void)cpu;
+    return INT64_MAX;
+}
+void jit_forget(struct code_page *page, unsigned first, unsigned end, bool by_guest) {
+    (void)page, (void)first, (void)end, (void)by_guest;
+}
+void jit_forget_all(struct emu *emu) { (void)emu; }
+
+#endif
