@@ -66,11 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     demo = tools.add_parser("demo", help="debug a guest that ships with cvmdbg")
     demo.add_argument("name", nargs="?", default="", help="which one; without it the default")
     demo.set_defaults(act=_demo)
+    _engine_option(demo)
     _session_options(demo)
     guest_options.add_recording(demo)
     run = tools.add_parser("run", help="debug a guest", epilog=EPILOG + " Words behind -- are its arguments.")
     run.add_argument("path", metavar="PATH")
     run.set_defaults(act=_run)
+    _engine_option(run)
     guest_options.add_root(run)
     _session_options(run)
     guest_options.add_recording(run)
@@ -94,6 +96,10 @@ def _tool(tools: Any, name: str) -> None:
     for added in set(tools.choices) - before:
         if tools.choices[added].get_default("act") is None:
             tools.choices[added].set_defaults(act=module.main)
+
+
+def _engine_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", choices=("jit", "interp"), help="translate hot code, or interpret all of it")
 
 
 def _session_options(parser: argparse.ArgumentParser) -> None:
@@ -132,7 +138,18 @@ def _replay(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.engine:
+        _choose_engine(args.engine)
     return _debug(guest_options.session(args), args)
+
+
+def _choose_engine(name: str) -> None:
+    from emulator_core._core import set_default_engine
+
+    try:
+        set_default_engine(name)
+    except ValueError as error:
+        raise UserError(f"--engine {name}: {error}") from None
 
 
 def _debug(session: Session, args: argparse.Namespace) -> int:

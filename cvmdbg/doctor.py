@@ -67,6 +67,13 @@ def _machine() -> Finding:
     return Finding("engine", machine.ticks == 4, f"ran {machine.ticks} of 4 instructions")
 
 
+def _translator() -> Finding:
+    core = importlib.import_module("emulator_core._core")
+    missing = core.jit_missing()
+    there = "jit can be chosen with --engine" if missing is None else f"jit is missing: {missing}"
+    return Finding("translator", None, f"{core.default_engine()} runs guests; {there}")
+
+
 def _disassembler() -> Finding:
     module = importlib.import_module("emulator_core.disassembler")
     text = module.disassemble(0xC29B412B, 0, "c64").text
@@ -119,6 +126,7 @@ def _folders() -> Finding:
 _CHECKS: dict[str, Callable[[], Finding]] = {
     "core": _core,
     "engine": _machine,
+    "translator": _translator,
     "disassembler": _disassembler,
     "symbols": _dwarf,
     "screen": _screen,

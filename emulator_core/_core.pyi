@@ -319,6 +319,15 @@ class Machine:
 def jit_missing() -> str | None:
     """Why there is no ``jit`` here, or None."""
 
+def default_engine() -> str:
+    """The engine that new machines have."""
+
+def set_default_engine(name: str, look: int = 4096) -> None:
+    """New machines have this engine; ``jit`` looks at what is hot every so many ticks, while something is.
+
+    Raises ValueError as Machine.engine does.
+    """
+
 def register_names() -> Sequence[str]:
     """Names by register number: c0..c30 csp pcc ddc ctpidr rcsp rddc rctpidr cid ctpidrro, nzcv cpsr cctlr
     fpcr fpsr el, v0..v31 from 64 on; numbers that name nothing are empty strings."""

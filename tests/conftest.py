@@ -1,10 +1,16 @@
-"""Recordings of the tests go to a folder of their own."""
+"""Recordings of the tests go to a folder of their own; CVMDBG_ENGINE says which engine runs all of them, at once."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
+
+from emulator_core._core import set_default_engine
+
+if os.environ.get("CVMDBG_ENGINE"):
+    set_default_engine(os.environ["CVMDBG_ENGINE"], 1)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -74,10 +74,11 @@ class Ran:
 class Workload:
     """A workload in a cVM of this machine. Its first run decodes it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, engine: str = "interp") -> None:
         self.name = name
         self._elf = _parsed(name)
         self.machine = Machine()
+        self.machine.engine = engine
         self.machine.map(CVM_BASE, CVM_SIZE, Prot.R | Prot.W | Prot.X)
         self.thread = self.machine.add_thread("user")
         for segment in self._elf.segments:
@@ -160,10 +161,11 @@ def loop_image(name: str, iterations: int) -> bytes:
 class Loop:
     """A loop on a bare machine of this engine."""
 
-    def __init__(self, name: str, iterations: int) -> None:
+    def __init__(self, name: str, iterations: int, engine: str = "interp") -> None:
         self._image = elf.read(loop_image(name, iterations), f"{name}.elf")
         self.name = name
         self.machine = Machine()
+        self.machine.engine = engine
         self.machine.map(0, RAM, Prot.R | Prot.W | Prot.X)
         self.machine.map_device(RAM, 0x1000)
         self.thread = self.machine.add_thread("system")

@@ -346,6 +346,16 @@ static void pack_crossing(std::string &out, const struct emu_crossing &c) {
 }
 
 // Owns the machine. While one thread is in run(), only interrupt() may be called from another.
+static const char *const engine_names[] = {"interp", "jit"};
+
+static enum emu_engine engine_named(const char *text) {
+    const std::string name = text;
+    if (name == "interp") return EMU_ENGINE_INTERP;
+    if (name != "jit") throw nb::value_error("an engine is jit or interp");
+    if (emu_jit_missing()) throw nb::value_error(emu_jit_missing());
+    return EMU_ENGINE_JIT;
+}
+
 class Machine {
     struct emu *emu = emu_new();
     std::atomic<bool> busy{false};
@@ -567,15 +577,11 @@ class Machine {
         emu_use_step_engine(emu, thread, on);
     }
 
-    const char *engine() const { return emu_engine(emu) == EMU_ENGINE_JIT ? "jit" : "interp"; }
-    void set_engine(const char *chosen) {
-        const std::string name = chosen;
+    const char *engine() const { return engine_names[emu_engine(emu)]; }
+    void set_engine(const char *name) {
         check_idle();
-        if (name != "jit" && name != "interp") throw nb::value_error("an engine is jit or interp");
-        if (name == "jit" && emu_jit_missing()) throw nb::value_error(emu_jit_missing());
-        emu_set_engine(emu, name == "jit" ? EMU_ENGINE_JIT : EMU_ENGINE_INTERP);
+        emu_set_engine(emu, engine_named(name));
     }
-
     uint64_t translations() const { return emu_translations(emu); }
 
     void add_breakpoint(uint64_t address) {
@@ -863,6 +869,14 @@ static void bind_machine_class(nb::module_ &m) {
 
 static void bind_machine(nb::module_ &m) {
     m.def("jit_missing", &emu_jit_missing);
+    m.def("default_engine", [] { return engine_names[emu_default_engine()]; });
+    m.def(
+        "set_default_engine",
+        [](const char *name, int64_t look) {
+            if (emu_set_default_engine(engine_named(name), look))
+                throw nb::value_error("expected at least one tick between looks");
+        },
+        "name"_a, "look"_a = 4096);
     m.attr("PAGE") = static_cast<int>(EMU_PAGE);
     m.attr("GRANULE") = static_cast<int>(EMU_GRANULE);
     m.attr("HOSTCALL_HLT") = static_cast<int>(EMU_HOSTCALL_HLT);

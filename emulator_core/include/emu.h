@@ -194,6 +194,9 @@ void emu_set_ticks(struct emu *, uint64_t ticks);
 /* Which engine runs at full speed; -1 where the translator is missing. */
 int emu_set_engine(struct emu *, enum emu_engine);
 enum emu_engine emu_engine(struct emu *);
+/* What machines made from now on have; look: ticks between looks at what is hot, at first. */
+int emu_set_default_engine(enum emu_engine, int64_t look);
+enum emu_engine emu_default_engine(void);
 uint64_t emu_translations(struct emu *);                     /* how often a page of code was translated */
 const char *emu_jit_missing(void);                           /* why there is no translator here, or NULL */
 void emu_use_step_engine(struct emu *, int thread, bool on); /* the reference runs the thread, slowly */

@@ -12,11 +12,24 @@
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
+static _Atomic enum emu_engine default_engine = EMU_ENGINE_INTERP;
+static _Atomic int64_t default_look = JIT_SOON;
+
+int emu_set_default_engine(enum emu_engine engine, int64_t look) {
+    if (look < 1 || (engine == EMU_ENGINE_JIT && jit_missing())) return -1;
+    default_engine = engine;
+    default_look = look;
+    return 0;
+}
+
+enum emu_engine emu_default_engine(void) { return default_engine; }
+
 struct emu *emu_new(void) {
     struct emu *emu = allocate(sizeof *emu);
     emu->threads = allocate(MAX_THREADS * sizeof *emu->threads);
     emu->ring.limit = RING_SIZE;
-    emu->look = emu->soon = JIT_SOON;
+    emu->engine = default_engine;
+    emu->look = emu->soon = default_look;
     return emu;
 }
 
