@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cvmdbg import guest_options
+from cvmdbg import attach_cli, guest_options
 from cvmdbg.target import TargetError, UserError
 
 if TYPE_CHECKING:
@@ -80,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("path", metavar="FILE", help="its content says what it is")
     replay.set_defaults(act=_replay)
     _session_options(replay)
+    attach = attach_cli.add_parser(tools)
+    attach.set_defaults(act=_attach)
+    _session_options(attach)
     doctor = tools.add_parser("doctor", help="say what this installation is and whether it works")
     doctor.add_argument("--json", action="store_true", help="one JSON object")
     doctor.set_defaults(act=_doctor)
@@ -135,6 +138,10 @@ def _replay(args: argparse.Namespace) -> int:
     from cvmdbg.launch import replayed
 
     return _debug(replayed(args.path), args)
+
+
+def _attach(args: argparse.Namespace) -> int:
+    return _debug(attach_cli.session(args), args)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -63,8 +63,15 @@ class Judge:
                 fault = reason.fault
                 self._count(self.debugger.breakpoints.catching("fault"))
                 return Halt(stop, "fault", f"{fault.kind} fault, {fault.access} at {hexa(fault.address)}")
+            case StopKind.FAULT:
+                self._count(self.debugger.breakpoints.catching("fault"))
+                return Halt(stop, "fault", f"stopped by {reason.detail}")
+            case StopKind.SIGNAL:
+                return Halt(stop, "signal", f"stopped by {reason.detail}" if reason.detail else "stopped")
+            case StopKind.LOST:
+                return Halt(stop, "lost", reason.detail)
             case StopKind.EXIT:
-                return Halt(stop, "exit", f"exited with status {reason.status or 0}")
+                return Halt(stop, "exit", _exited(reason))
             case StopKind.HISTORY:
                 return Halt(stop, "history", f"at the {reason.detail} of the recording (tick {stop.tick})")
             case StopKind.UNMODELLED:
@@ -232,6 +239,13 @@ class Judge:
         """The absolute SP of a thread."""
         debugger = self.debugger
         return Unwinder(debugger.target, debugger.symbols, debugger.places, debugger.trace).innermost(thread).sp or 0
+
+
+def _exited(reason: Reason) -> str:
+    """How a program ended, as far as its target tells."""
+    if reason.status is None and reason.detail:
+        return f"exited; {reason.detail}"
+    return reason.detail or f"exited with status {reason.status or 0}"
 
 
 def _value(text: str, scope: FrameScope) -> Value:

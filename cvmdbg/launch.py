@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from cvmdbg.guests.attached import attached
 from cvmdbg.guests.intravisor.imported.log import open_log
 from cvmdbg.guests.linux.opening import Root
 from cvmdbg.guests.opening import NO_ROOT, open_guest, resolve, source_directories
 from cvmdbg.recordings import Recordings
-from cvmdbg.session import Session, Started
+from cvmdbg.session import Launch, Session, Started
 from cvmdbg.settings import Settings
-from cvmdbg.target import UserError
+from cvmdbg.target import TargetError, UserError
 from cvmdbg.targets.emulator import EmulatorTarget
 from cvmdbg.targets.keeping import FactsNow
 from cvmdbg.targets.observed import FactsSeen, ObservedTarget
+from cvmdbg.targets.remote.peer import peer
+from cvmdbg.targets.remote.target import RemoteTarget
 from cvmdbg.targets.replay import ReplayTarget
 from emulator_core._core import ISA_DIGEST
 from sessions.reader import MAGIC, Recording, RecordingFault
@@ -140,7 +143,9 @@ def emulated(
         resolve(path)
         settings.values["directories"] = ":".join(str(folder) for folder in source_directories(path))
     recordings = Recordings(settings, record) if recording else None
-    return Session(EmulatorLaunch(path, tuple(arguments), recordings, root, seed), settings)
+    session = Session(EmulatorLaunch(path, tuple(arguments), recordings, root, seed), settings)
+    session.reach = reach
+    return session
 
 
 @dataclass(frozen=True)
@@ -172,3 +177,60 @@ def replayed(name: str) -> Session:
             return Session(LogLaunch(path), Settings())
     opened(path).close()
     return Session(ReplayLaunch(path), Settings())
+
+
+@dataclass(frozen=True)
+class RemoteLaunch:
+    """Connects to a live machine, as often as asked: the same or, after ``target remote``, another one."""
+
+    address: str
+    guest: str = "auto"
+    symbols: tuple[Path, ...] = ()
+    log: Path | None = None
+    timeout: float = 5.0
+    trace: bool = True
+    kind: str = field(default="remote", init=False)
+
+    @property
+    def title(self) -> str:
+        """Where it is."""
+        return self.address
+
+    def start(self, arguments: Sequence[str] | None) -> Started:
+        """Connect; what runs there goes on standing where it stands."""
+        target = RemoteTarget(self.address, self.timeout)
+        try:
+            facts = attached(peer(target.link), self.guest, self.symbols, self.log)
+        except (UserError, TargetError):
+            target.close()
+            raise
+        target.knows(facts.compartments(), facts.modules(), self.trace)
+        return Started(target, facts, said=target.lacks())
+
+
+def remote(
+    address: str,
+    guest: str = "auto",
+    symbols: tuple[Path, ...] = (),
+    log: Path | None = None,
+    *,
+    timeout: float = 5.0,
+    trace: bool = True,
+) -> Session:
+    """A session on a live machine, not connected yet."""
+    settings = Settings()
+    settings.values["directories"] = ":".join(
+        dict.fromkeys(str(folder) for path in symbols if path.exists() for folder in source_directories(str(path)))
+    )
+    session = Session(RemoteLaunch(address, guest, symbols, log, timeout, trace), settings)
+    session.reach = reach
+    return session
+
+
+def reach(launch: Launch, address: str) -> Launch:
+    """The launch of a live machine at an address, with what is known of the guest of ``launch``."""
+    if isinstance(launch, RemoteLaunch):
+        return replace(launch, address=address)
+    if isinstance(launch, EmulatorLaunch) and not launch.root.given:
+        return RemoteLaunch(address, symbols=(resolve(launch.path),))
+    return RemoteLaunch(address)

@@ -172,7 +172,12 @@ class Runner:
         target = self.debugger.target
         before = target.stop
         stop = target.resume(Move.STEP, thread=thread)
-        if stop.reason(StopKind.BREAKPOINT) and stop.tick == before.tick and stop.pc == before.pc:
+        if (
+            stop.reason(StopKind.BREAKPOINT)
+            and stop.tick is not None
+            and stop.tick == before.tick
+            and stop.pc == before.pc
+        ):
             stop = target.resume(Move.STEP)
         self.debugger.drain()
         return self.judge.judge(stop, Plan(), stepping=True)
@@ -280,12 +285,16 @@ class Runner:
         target = self.debugger.target
         first = target.stop
         while True:
-            if self.debugger.cancel.is_set():
+            if self.debugger.cancel.is_set() and target.stop.reason(StopKind.RUNNING) is None:
                 return Halt(target.stop, "interrupt", "interrupted")
             began = time.monotonic()
             stop = target.resume(Move.CONTINUE, budget=self.budget)
             self.debugger.drain()
-            same_place = (stop.tick, stop.pc, stop.thread) == (first.tick, first.pc, first.thread)
+            same_place = stop.tick is not None and (stop.tick, stop.pc, stop.thread) == (
+                first.tick,
+                first.pc,
+                first.thread,
+            )
             if not (stop.reason(StopKind.BREAKPOINT) and len(stop.reasons) == 1 and same_place):
                 halt = self.judge.judge(stop, plan)
                 if halt is not None:

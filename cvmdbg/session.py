@@ -153,6 +153,7 @@ class Session:
         self.ask_input: Callable[[], bytes | None] | None = None
         self.on_connect: Callable[[Debugger], None] | None = None
         self.serve: Serve | None = None
+        self.reach: Callable[[Launch, str], Launch] | None = None  # how to come to a live machine at an address
         self.confined = False  # while a client of a server has a command carried out
 
     # ---- life ----

@@ -58,6 +58,9 @@ class StopKind(Enum):
     DEADLOCK = "deadlock"
     HISTORY = "history"  # the start or the end of what is recorded; `detail` says which
     EXIT = "exit"
+    SIGNAL = "signal"  # a live program was stopped by a signal that is no fault; `detail` names it, or is empty
+    RUNNING = "running"  # nothing stopped it: a live machine runs on by itself, and `resume` waits on
+    LOST = "lost"  # the link to it is gone; `detail` says how to come back
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,7 +374,7 @@ class Target(Protocol):
 
     @property
     def arch(self) -> str:
-        """``morello`` or ``x86_64``."""
+        """``morello``, ``aarch64`` (no capability registers) or ``x86_64``."""
 
     @property
     def registers(self) -> tuple[Register, ...]:

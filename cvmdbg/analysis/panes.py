@@ -60,7 +60,13 @@ def _place(debugger: Debugger, thread: int) -> str:
 
 def _state(debugger: Debugger) -> str:
     stop, history = debugger.target.stop, debugger.target.history
-    for kind, word in ((StopKind.EXIT, "exit"), (StopKind.FAULT, "fault"), (StopKind.WAITING, "wait")):
+    for kind, word in (
+        (StopKind.LOST, "lost"),
+        (StopKind.RUNNING, "run"),
+        (StopKind.EXIT, "exit"),
+        (StopKind.FAULT, "fault"),
+        (StopKind.WAITING, "wait"),
+    ):
         if stop.reason(kind) is not None:
             return word
     return "stop" if history is None or history.where == "live" else history.where

@@ -21,6 +21,8 @@ def register_rows(debugger: Debugger, kind: str = "capabilities") -> tuple[Regis
     """Rows of one tab, for the selected frame."""
     if kind not in KINDS:
         raise UserError(f"registers are of kind {', '.join(KINDS)}")
+    if kind == "capabilities" and all(r.kind != "capability" for r in debugger.target.registers):
+        kind = "integer"  # a machine without capability registers
     frame = debugger.frame()
     names = _names(debugger, kind)
     rows = [_row(debugger, frame, name, register_kind) for name, register_kind in names]

@@ -1,10 +1,11 @@
-"""The target itself: serving it to a debugger of another kind."""
+"""The target itself: another one in its place, leaving it, serving it to a debugger of another kind."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cvmdbg.commands.table import Command, Result, Steps
+from cvmdbg.forms import hexa
 from cvmdbg.target import UserError
 
 if TYPE_CHECKING:
@@ -12,6 +13,27 @@ if TYPE_CHECKING:
 
 FAMILY = "target"
 CLIENTS = ("auto", "stock", "morello", "lldb-morello")
+
+
+def remote(session: Session, text: str) -> Result:
+    """Debug the live machine at an address, or the same one again after its link was lost."""
+    address = text.strip()
+    if not address:
+        raise UserError("target remote HOST:PORT, unix:PATH or | COMMAND")
+    if session.reach is None:
+        raise UserError("this session cannot reach another machine")
+    session.launch = session.reach(session.launch, address)
+    session.connect()
+    stop = session.live.target.stop
+    return Result((f"{address} stands at {hexa(stop.pc)}",), {"address": address, "pc": hex(stop.pc)})
+
+
+def detach(session: Session, text: str) -> Result:
+    """Let a live machine go on by itself."""
+    if session.launch.kind != "remote":
+        raise UserError(f"{session.launch.title} is no live machine: kill ends it, quit leaves it")
+    session.live.target.close()
+    return Result((f"{session.launch.title} goes on by itself; target remote comes back",))
 
 
 def serve(session: Session, text: str) -> Result | Steps:
@@ -32,6 +54,29 @@ def serve(session: Session, text: str) -> Result | Steps:
 
 
 COMMANDS = (
+    Command(
+        "target remote",
+        "debug a live machine",
+        ("tar rem",),
+        (),
+        "HOST:PORT · unix:PATH · | COMMAND",
+        "o",
+        "A gdbserver, QEMU's stub, a board's: whatever speaks the GDB remote protocol. After a link was lost it tries "
+        "again; breakpoints, displays and values are kept.",
+        ("target remote localhost:1234", "target remote | ssh board gdbserver - ./program"),
+        remote,
+    ),
+    Command(
+        "detach",
+        "let a live machine go on",
+        (),
+        (),
+        "",
+        "o",
+        "What was put into it is taken out first.",
+        ("detach",),
+        detach,
+    ),
     Command(
         "target serve",
         "let a gdb or lldb debug this guest",

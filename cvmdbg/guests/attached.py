@@ -1,0 +1,148 @@
+"""What is known of a guest that runs elsewhere: from files that the user names, from its peer's list of libraries.
+
+--symbols PATH   a cvm.yaml or its folder: the whole map of an Intravisor
+                 an ELF file: names for what the peer lists as a library, or for the program itself
+--log FILE       the console log of its Intravisor: compartments as they were printed
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cvmdbg.elf import ElfImage
+from cvmdbg.guests.guest import Compartment, Module, Symbol
+from cvmdbg.guests.intravisor.imported.log import open_log
+from cvmdbg.guests.intravisor.monitor import Intravisor
+from cvmdbg.guests.opening import CONFIG
+from cvmdbg.target import UserError
+
+KINDS = ("auto", "intravisor", "bare")
+ALL = 1 << 64
+MACHINE = "M"
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """What a peer lists: a file's name as the peer has it, and what is added to the addresses in it."""
+
+    path: str
+    base: int
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What of a live machine its facts are made of. ``bias``: how far its program is moved, None when not known."""
+
+    name: str
+    libraries: tuple[Library, ...] = ()
+    program: str = ""
+    bias: int | None = None
+    open: Callable[[str], bytes | None] = field(default=lambda path: None)
+
+
+class Attached:
+    """Satisfies Facts."""
+
+    def __init__(self, name: str, compartments: Sequence[Compartment], modules: Sequence[Module]) -> None:
+        self.name = name
+        self._compartments, self._modules = tuple(compartments), tuple(modules)
+        self._symbols: tuple[Symbol, ...] = ()
+        self._file: Callable[[str], bytes | None] = lambda path: None
+
+    def compartments(self) -> tuple[Compartment, ...]:
+        return self._compartments
+
+    def modules(self) -> tuple[Module, ...]:
+        return self._modules
+
+    def symbols(self) -> tuple[Symbol, ...]:
+        return self._symbols
+
+    def file(self, path: str) -> bytes | None:
+        return self._file(path)
+
+
+def attached(peer: Peer, kind: str, symbols: Sequence[Path], log: Path | None) -> Attached:
+    """The facts of a peer; UserError says what a named file is not."""
+    configs = [path / CONFIG if path.is_dir() else path for path in symbols if _is_config(path)]
+    images = [_image(path) for path in symbols if not _is_config(path)]
+    if configs and kind != "bare":
+        return _configured(peer, configs[0], images)
+    if log is not None and kind != "bare":
+        told = open_log(log)
+        return Attached(peer.name, told.compartments(told.last), _with_files(told.modules(told.last), images))
+    if kind == "intravisor":
+        raise UserError("--guest intravisor needs its cvm.yaml (--symbols FOLDER) or its console log (--log FILE)")
+    return _machine(peer, images)
+
+
+def _is_config(path: Path) -> bool:
+    if path.is_dir():
+        if not (path / CONFIG).is_file():
+            raise UserError(f"{path}: the folder holds no {CONFIG}")
+        return True
+    try:
+        with path.open("rb") as stream:
+            return stream.read(4) != b"\x7fELF"
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from None
+
+
+def _image(path: Path) -> tuple[Path, bytes]:
+    content = path.read_bytes()
+    ElfImage(content, path.name)  # says what is wrong with it
+    return path, content
+
+
+def _configured(peer: Peer, config: Path, images: Sequence[tuple[Path, bytes]]) -> Attached:
+    """The deployment that a cvm.yaml describes: the board is expected to have made the same."""
+    guest = Intravisor(config)
+    found = Attached(peer.name, guest.compartments(), _with_files(guest.modules(), images))
+    found._symbols, found._file = guest.symbols(), guest.file
+    return found
+
+
+def _with_files(modules: Sequence[Module], images: Sequence[tuple[Path, bytes]]) -> tuple[Module, ...]:
+    """Modules without content take that of a file of the same name."""
+    files = {path.name: content for path, content in images}
+    return tuple(
+        replace(module, content=files[module.name]) if not module.content and module.name in files else module
+        for module in modules
+    )
+
+
+def _machine(peer: Peer, images: Sequence[tuple[Path, bytes]]) -> Attached:
+    """A program or a machine that is one whole: its program, its libraries."""
+    left = {path.name: (str(path), content) for path, content in images}
+    modules = []
+    for library in peer.libraries:
+        name = library.path.rpartition("/")[2]
+        path, content = left.pop(name, (library.path, peer.open(library.path) or b""))
+        modules.append(_module(name, path, content, library.base))
+    for name, (path, content) in left.items():
+        modules.append(_module(name, path, content, _base(content, peer.bias)))
+    if not images and peer.program:
+        content = peer.open(peer.program) or b""
+        modules.insert(0, _module(peer.program.rpartition("/")[2], peer.program, content, _base(content, peer.bias)))
+    whole = Compartment(MACHINE, peer.name, 0, ALL, 0, ALL, None, None)
+    return Attached(peer.name, (whole,), modules)
+
+
+def _base(content: bytes, bias: int | None) -> int:
+    """An executable lies where it was linked for; a movable one where the peer says."""
+    movable = content[16:18] == b"\x03\x00"
+    return (bias or 0) if movable else 0
+
+
+def _module(name: str, path: str, content: bytes, base: int) -> Module:
+    size = 0
+    if content:
+        try:
+            image = ElfImage(content, name)
+            size = image.image_base + image.image_size
+        except UserError:
+            content = b""
+    return Module(name, path, base, size, MACHINE, hashlib.sha256(content).hexdigest() if content else "", content)

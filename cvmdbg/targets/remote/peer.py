@@ -1,0 +1,57 @@
+"""What a live machine says of its program: libraries, the program's own file, where it was moved to."""
+
+from __future__ import annotations
+
+import struct
+from xml.etree import ElementTree
+
+from cvmdbg.guests.attached import Library, Peer
+from cvmdbg.targets.remote.link import Link
+from gdbstub import inspection
+from gdbstub.call import ProtocolError
+
+AT_ENTRY, AT_NULL = 9, 0
+MAX_LIBRARIES = 4096
+MAX_XML = 1 << 20
+
+
+def peer(link: Link) -> Peer:
+    """What the stub offers of it; a stub that offers nothing is a bare machine."""
+
+    def content(path: str) -> bytes | None:
+        with link.telling():
+            return inspection.read_file(link.client, path)
+
+    program = _object(link, "exec-file").decode("utf-8", "surrogateescape")
+    bias = _bias(link, content(program) if program else None)
+    return Peer(link.name, _libraries(link), program, bias, content)
+
+
+def _object(link: Link, name: str) -> bytes:
+    if not link.has(f"qXfer:{name}:read"):
+        return b""
+    try:
+        return inspection.read_object(link.client, name, limit=MAX_XML)
+    except ProtocolError:
+        return b""  # offered, but it has none now: a program that has not begun
+
+
+def _libraries(link: Link) -> tuple[Library, ...]:
+    text = _object(link, "libraries-svr4")
+    if not text or b"<!ENTITY" in text:
+        return ()
+    try:
+        root = ElementTree.fromstring(text)
+        rows = [(row.get("name", ""), int(row.get("l_addr", "0"), 0)) for row in root.iter("library")]
+    except (ElementTree.ParseError, ValueError):
+        return ()
+    return tuple(Library(name, base) for name, base in rows[:MAX_LIBRARIES] if name)
+
+
+def _bias(link: Link, program: bytes | None) -> int | None:
+    """Where the kernel has moved a program: its entry as auxv tells it, less that of the file."""
+    auxv = _object(link, "auxv")
+    entry = next((value for kind, value in struct.iter_unpack("<QQ", auxv[: len(auxv) & ~15]) if kind == AT_ENTRY), 0)
+    if not entry or program is None or len(program) < 32:
+        return None
+    return entry - int.from_bytes(program[24:32], "little")
