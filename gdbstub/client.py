@@ -98,6 +98,7 @@ class Client:
         self.peer = Peer()
         self.conversation = Conversation()
         self.repeated = 0  # how often something had to be asked again
+        self.batches = 0  # how often somebody has waited for answers
         self._running: Call[StopReply] | None = None
         self._sending = threading.Lock()
         self._clean = CLEAN
@@ -159,6 +160,7 @@ class Client:
         """
         if self._running is not None:
             raise ProtocolError("the target runs: it must stop before it can be asked")
+        self.batches += bool(calls)
         values: list[Any] = []
         attempt = 0
         while len(values) < len(calls):

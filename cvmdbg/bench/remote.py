@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cvmdbg.bench import Figure, programs
+from cvmdbg import demo
+from cvmdbg.bench import Figure, programs, workspace
 from cvmdbg.bench.tui import spinning
 from cvmdbg.target import TargetError
 from gdbstub import inspection
@@ -43,7 +44,21 @@ def measure(quick: bool = False) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "loop.elf"
         program.write_bytes(spinning())
-        return _steps(program, QUICK_STEPS if quick else STEPS, QUICK_ROUNDS if quick else ROUNDS)
+        return [
+            *_steps(program, QUICK_STEPS if quick else STEPS, QUICK_ROUNDS if quick else ROUNDS),
+            *_workspace(program, quick),
+        ]
+
+
+def _workspace(program: Path, quick: bool) -> list[Figure]:
+    """The Debug workspace at a stop: the demo on our server, the loop on QEMU's."""
+    with serving("demo:libhello") as address:
+        own = workspace.workspace(address, demo.path("demo:libhello"), "syscall_handler", quick)
+    binary = programs.qemu()
+    if binary is None:
+        return workspace.figures(own, None)
+    with qemu_listening(binary, program) as address:
+        return workspace.figures(own, workspace.workspace(address, program, "", quick))
 
 
 def _steps(program: Path, steps: int, rounds: int) -> list[Figure]:
@@ -116,19 +131,16 @@ def _everything(client: Client, layout: Layout) -> list[Call[Any]]:
 
 
 @contextmanager
-def own_server(program: Path) -> Iterator[Client]:
-    """A client of ``cvmdbg serve``, which runs as a program of its own."""
-    words = [sys.executable, "-m", "cvmdbg.cli", "serve", str(program), "--gdb", "127.0.0.1:0", "--no-record"]
+def serving(guest: str) -> Iterator[str]:
+    """``cvmdbg serve``, which runs as a program of its own; where it listens."""
+    words = [sys.executable, "-m", "cvmdbg.cli", "serve", guest, "--gdb", "127.0.0.1:0", "--no-record"]
     server = subprocess.Popen([*words, "--client", "morello"], stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     try:
         said = server.stdout.readline()
         if not said.startswith("listening on "):
             raise TargetError(f"cvmdbg serve did not start: {said.strip()}")
-        client = Client(connect(said.split()[-1]))
-        client.start()
-        yield client
-        client.close()
+        yield said.split()[-1]
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(START_LIMIT)
@@ -136,18 +148,36 @@ def own_server(program: Path) -> Iterator[Client]:
 
 
 @contextmanager
+def own_server(program: Path) -> Iterator[Client]:
+    """A client of our server."""
+    with serving(str(program)) as address:
+        client = Client(connect(address))
+        client.start()
+        yield client
+        client.close()
+
+
+@contextmanager
 def qemu_stub(binary: str, program: Path) -> Iterator[Client]:
-    """A client of QEMU-Morello's stub, the program loaded and stopped at its entry."""
+    """A client of QEMU-Morello's stub."""
+    with qemu_listening(binary, program) as address:
+        client = Client(connect(address))
+        client.start()
+        yield client
+        client.close()
+
+
+@contextmanager
+def qemu_listening(binary: str, program: Path) -> Iterator[str]:
+    """QEMU-Morello, the program loaded and stopped at its entry; where its stub listens."""
     port = _free_port()
     words = [binary, "-M", "morello", "-nographic", "-monitor", "none", "-serial", "none", "-kernel", str(program)]
     gdb = ["-S", "-gdb", f"tcp:127.0.0.1:{port}"]
     quiet = subprocess.DEVNULL
     machine = subprocess.Popen([*words, *gdb], stdin=quiet, stdout=quiet, stderr=quiet)
     try:
-        client = Client(_patiently(f"127.0.0.1:{port}"))
-        client.start()
-        yield client
-        client.close()
+        _patiently(f"127.0.0.1:{port}").close()
+        yield f"127.0.0.1:{port}"
     finally:
         machine.kill()
         machine.wait()

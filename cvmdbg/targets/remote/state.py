@@ -49,6 +49,10 @@ class State:
         self._read([thread.tid])
         return thread.tid
 
+    def forget(self) -> None:
+        """Registers are read again."""
+        self._kept.clear()
+
     def _current(self) -> ThreadId:
         value = self._link.client.batch([threads.current()])[0]
         if isinstance(value, ThreadId) and value.tid > 0:
