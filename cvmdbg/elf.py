@@ -183,7 +183,7 @@ class ElfImage:
                     f"{self.name}: {section.num_symbols()} symbols are more than the limit of {MAX_SYMBOLS}"
                 )
             for entry in section.iter_symbols():
-                _take_symbol(entry, named, marks)
+                _take_symbol(entry, named, marks, self._elf["e_machine"] == "EM_AARCH64")
         return list(named.values()), sorted(marks.items())
 
     @cached_property
@@ -240,8 +240,8 @@ class ElfImage:
         return {"$x": "a64", "$c": "c64", "$d": "data"}[marks[index][1]]
 
 
-def _take_symbol(entry: Any, named: dict[tuple[str, int], ElfSymbol], marks: dict[int, str]) -> None:
-    """Sort one symbol table entry into names and mapping symbols."""
+def _take_symbol(entry: Any, named: dict[tuple[str, int], ElfSymbol], marks: dict[int, str], modes: bool) -> None:
+    """Sort one symbol table entry into names and mapping symbols; with ``modes`` bit 0 of a function's is C64."""
     name, info = entry.name, entry.entry
     kind, value = info.st_info.type, info.st_value
     if info.st_shndx == "SHN_UNDEF" or not name or kind in ("STT_SECTION", "STT_FILE", "STT_TLS"):
@@ -253,8 +253,8 @@ def _take_symbol(entry: Any, named: dict[tuple[str, int], ElfSymbol], marks: dic
         return
     function = kind == "STT_FUNC"
     what = "function" if function else "object" if kind == "STT_OBJECT" else "label"
-    c64 = bool(function and value & 1)
-    address = value & ~1 if function else value
+    c64 = bool(modes and function and value & 1)
+    address = value & ~1 if c64 else value
     size = info.st_size + (1 if c64 and info.st_size & 3 == 3 else 0)
     bind = {"STB_GLOBAL": "global", "STB_WEAK": "weak"}.get(info.st_info.bind, "local")
     named.setdefault((name, address), ElfSymbol(name, address, size, what, c64, bind))

@@ -16,7 +16,10 @@ import struct
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cvmdbg import x86
 from cvmdbg.analysis.compartments import Places
+from cvmdbg.dwarf.frames import FrameRule
+from cvmdbg.dwarf.info import DebugInfo
 from cvmdbg.forms import VALUE
 from cvmdbg.prologue import FP, LR, SP, SavedAt, follow
 from cvmdbg.symbols import Symbols
@@ -68,7 +71,7 @@ class Frame:
     @property
     def place(self) -> int:
         """The address to look names up by: the call, not what follows it."""
-        return self.pc if self.number == 0 else self.pc - 4
+        return self.pc if self.number == 0 else self.pc - (1 if self.mode == "x86" else 4)
 
 
 @dataclass
@@ -101,6 +104,8 @@ class Unwinder:
 
     def innermost(self, thread: int) -> Frame:
         """Frame 0: the thread's own registers."""
+        if self.target.arch == "x86_64":
+            return self._innermost_x86(thread)
         read = self.target.read_register
         pcc, ddc, csp = (Capability(read(thread, name)) for name in ("pcc", "ddc", "csp"))
         control, state = read(thread, "cctlr"), read(thread, "cpsr")
@@ -114,9 +119,38 @@ class Unwinder:
         known["ddc"] = ddc.bits
         return Frame(0, thread, pc, mode, ddc_base, pcc_base, self.places.badge(pc), known, True, sp)
 
+    def _innermost_x86(self, thread: int) -> Frame:
+        read = self.target.read_register
+        pc, known = read(thread, "rip"), {name: read(thread, name) for name in x86.DWARF}
+        return Frame(0, thread, pc, "x86", 0, 0, self.places.badge(pc), known, True, known["rsp"])
+
     # ---- one step up ----
 
+    def _caller_x86(self, frame: Frame) -> Frame | None:
+        """By call frame information or the chain of rbp."""
+        entry = self.symbols.module_at(frame.place)
+        rule = None if entry is None or entry.debug is None else self._rule(entry.debug, frame.place - entry.bias)
+        if frame.sp is None:
+            return None
+        found = x86.caller(frame.sp, frame.known, rule, lambda at: self._load(at, 8))
+        if found is None:
+            return None
+        frame.cfa = found.cfa
+        if not self._is_code(found.pc - 1):
+            return None
+        badge = self.places.badge(found.pc - 1)
+        known = found.known | {"rsp": found.cfa}
+        return Frame(frame.number + 1, frame.thread, found.pc, "x86", 0, 0, badge, known, sp=found.cfa, sure=found.sure)
+
+    def _rule(self, debug: DebugInfo, address: int) -> FrameRule | None:
+        try:
+            return debug.rule_at(address)
+        except UserError:
+            return None
+
     def _caller(self, frame: Frame, links: list[Link]) -> Frame | None:
+        if frame.mode == "x86":
+            return self._caller_x86(frame)
         caller = self._unwind(frame)
         frame.cfa = caller.cfa if caller is not None else None
         start = self.symbols.function_start(frame.place)

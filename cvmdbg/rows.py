@@ -119,7 +119,7 @@ class CodeRow:
         if self.kind == "source":
             return f"   {self.line:>9} {self.source}".rstrip()
         arrow = "▶" if self.current else "▷" if self.selected else " "
-        word = "????????" if self.word is None else f"{self.word:08x}"
+        word = f"{self.word:08x}" if self.word is not None else "????????" if self.kind == "data" else ""
         comment = f"  ; {self.comment}" if self.comment else ""
         head = f"{self.margin or ' '}{arrow} {hexa(self.address):>12} {word}"
         return f"{head} {self.mnemonic:<7} {self.operands}{comment}".rstrip()

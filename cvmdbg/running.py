@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from cvmdbg import x86
 from cvmdbg.analysis.crossings import Seen
 from cvmdbg.commands.table import Progress
 from cvmdbg.debugger import Debugger, Halt
@@ -188,14 +189,14 @@ class Runner:
         """One instruction; what it calls, here or across a crossing, is run to its return."""
         mine, pc = self.debugger.thread, self._pc()
         depth, sp = len(self.debugger.links(mine)), self._sp()
-        sites = self._return_sites(0, pc + 4)
-        called = "call" in self._instruction(pc).kinds
+        behind, called = self._behind(pc)
+        sites = self._return_sites(0, behind)
         halt = yield from self._one()
         if halt is not None:
             return halt
         crossed = len(self.debugger.links(mine)) > depth
         returned = len(self.debugger.links(mine)) < depth
-        if returned or not (crossed or (called and self._pc() != pc + 4)):
+        if returned or not (crossed or (called and self._pc() != behind)):
             return None
         return (yield from self._out(sites, mine, sp))
 
@@ -207,6 +208,8 @@ class Runner:
     def _return_sites(self, frame: int, pc: int) -> tuple[int, ...]:
         """Where a call at ``pc - 4`` comes back: behind it, or where the sealed return pair in c9 leads."""
         sites = [pc]
+        if self.debugger.target.arch == "x86_64":
+            return (pc,)
         c9 = self.debugger.target.read_register(self.debugger.thread, "c9")
         if frame == 0 and self._instruction(pc - 4).mnemonic == "blrs":
             address = c9 & ~1 & (1 << 64) - 1
@@ -244,12 +247,12 @@ class Runner:
     def _into(self, pc: int, depth: int, sp: int) -> Maybe:
         """One instruction; a call is entered when its function has lines, a crossing always."""
         mine = self.debugger.thread
-        sites = self._return_sites(0, pc + 4)
-        called = "call" in self._instruction(pc).kinds
+        behind, called = self._behind(pc)
+        sites = self._return_sites(0, behind)
         halt = yield from self._one()
         if halt is not None or len(self.debugger.links(mine)) != depth:
             return halt if halt is not None else self._end("entered")
-        if not called or self._pc() == pc + 4:
+        if not called or self._pc() == behind:
             return None
         for _ in range(8):
             if self.debugger.symbols.function_start(self._pc()) is not None:
@@ -324,6 +327,13 @@ class Runner:
 
     def _sp(self) -> int:
         return self.judge.sp_of(self.debugger.thread)
+
+    def _behind(self, pc: int) -> tuple[int, bool]:
+        """The address behind the instruction at pc, and whether that one calls."""
+        if self.debugger.target.arch == "x86_64":
+            found = x86.first(self.debugger.target.read(pc, x86.LONGEST), pc)
+            return pc + found.size, found.calls
+        return pc + 4, "call" in self._instruction(pc).kinds
 
     def _instruction(self, pc: int) -> Instruction:
         word = int.from_bytes(self.debugger.target.read(pc, 4), "little")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from cvmdbg import x86
 from cvmdbg.dwarf.expression import locate
 from cvmdbg.dwarf.functions import FunctionInfo, Variable
 from cvmdbg.elf import careful
@@ -99,6 +100,8 @@ class FrameScope:
         """A register of the frame; integers of hybrid code count from its DDC.base."""
         if name == "pc":
             return integer(self.frame.pc, Pointer(VOID))
+        if name == "sp" and self.frame.mode == "x86":
+            return self._whole("rsp")
         if name in ("sp", "wsp"):
             return self._integer("csp", name, 64)
         match = re.fullmatch(r"([xw])(\d{1,2}|zr)", name)
@@ -302,7 +305,7 @@ class _FrameMachine:
 
     def register(self, number: int) -> int:
         """A register by its DWARF number."""
-        bits = self._scope.debugger.frame_register(self._scope.frame, "csp" if number == 31 else f"c{number}")
+        bits = self._scope.debugger.frame_register(self._scope.frame, _dwarf_name(self._scope.frame.mode, number))
         if bits is None:
             raise UserError(f"register x{number} of this frame is not known")
         return bits & VALUE
@@ -328,3 +331,10 @@ class _FrameMachine:
     def relocate(self, address: int) -> int:
         """A file address as the frame's code means it."""
         return address + self._entry.bias - self._scope.frame.ddc_base & VALUE
+
+
+def _dwarf_name(mode: str, number: int) -> str:
+    """The register that a DWARF number means."""
+    if mode == "x86":
+        return x86.DWARF[number] if number < len(x86.DWARF) else "rip"
+    return "csp" if number == 31 else f"c{number}"

@@ -34,8 +34,9 @@ OFFERS: Mapping[str, bool | str] = {
     "vContSupported": True,
     "qXfer:capa:read": True,
     "error-message": True,
+    "xmlRegisters": "i386",
 }
-"""What the client tells of itself."""
+"""What the client tells of itself; a gdbserver for x86-64 describes only to those who say that they read it."""
 
 WINDOW = 256
 """Packets under way at once without acknowledgements: far below what sockets buffer."""

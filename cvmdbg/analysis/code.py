@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from cvmdbg import x86
 from cvmdbg.analysis.pointing import points_at
 from cvmdbg.analysis.registers import register_value
 from cvmdbg.debugger import Debugger
@@ -19,12 +20,16 @@ from emulator_core.capability import PAIR_CHECKS, Capability
 from emulator_core.disassembler import Instruction, Mode, disassemble
 
 MAX_SOURCE = 4 << 20
+MAX_BODY = 1 << 14
+PIECE = 256
 VIEWS = ("asm", "both", "source")
 
 
 def code(debugger: Debugger, address: int | None = None, before: int = 8, count: int = 32, view: str = "both") -> Code:
     """``count`` rows, about ``before`` of them above the row of ``address`` (default: the selected frame's pc)."""
     frame = debugger.frame()
+    if debugger.target.arch == "x86_64" and view != "source":
+        return _code_x86(debugger, frame.pc if address is None else address, before, count, view)
     center = (frame.pc if address is None else address) & ~3
     if view == "source":
         return Code(title(debugger, center), mode_at(debugger, center), tuple(_source(debugger, center, before, count)))
@@ -35,11 +40,50 @@ def code(debugger: Debugger, address: int | None = None, before: int = 8, count:
     return Code(title(debugger, center), mode_at(debugger, center), tuple(rows[first : first + count]))
 
 
+def _code_x86(debugger: Debugger, center: int, before: int, count: int, view: str) -> Code:
+    """The same where instructions differ in length: decoded from the function's beginning on."""
+    start = debugger.symbols.function_start(center)
+    begin = start if start is not None and center - start < MAX_BODY else center
+    try:
+        content = debugger.target.read(begin, center - begin + x86.LONGEST * (count + 1))
+    except TargetError:
+        content = _readable(debugger, begin, center - begin + x86.LONGEST * (count + 1))
+    rows: list[CodeRow] = []
+    pc, selected = debugger.pc(debugger.thread), debugger.frame()
+    for found in x86.decode(content, begin):
+        line = debugger.symbols.line_at(found.address) if view == "both" else None
+        if line is not None and line.start == found.address:
+            text = source_line(debugger, line.file, line.number)
+            if text is not None:
+                rows.append(CodeRow("source", found.address, line=line.number, source=text))
+        margin = debugger.breakpoints.mark(found.address)
+        above = selected.number > 0 and found.address == selected.pc
+        rows.append(
+            CodeRow("code", found.address, None, found.mnemonic, found.operands, "", margin, found.address == pc, above)
+        )
+    at = next((i for i, row in enumerate(rows) if row.kind != "source" and row.address == center), 0)
+    first = max(0, at - before)
+    return Code(title(debugger, center), "x86-64", tuple(rows[first : first + count]))
+
+
+def _readable(debugger: Debugger, address: int, size: int) -> bytes:
+    """As much as can be read, by pieces."""
+    content = b""
+    while len(content) < size:
+        at = address + len(content)
+        try:
+            content += debugger.target.read(at, min(PIECE - at % PIECE, size - len(content)))
+        except TargetError:
+            break
+    return content
+
+
 def title(debugger: Debugger, address: int) -> str:
     """``16 libos syscall_handler  C64``."""
     badge, named = debugger.places.badge(address), debugger.symbols.name_at(address)
     place = debugger.places.label(badge) if badge else "nothing known"
-    return f"{place} {named.name if named is not None else hexa(address)}  {mode_at(debugger, address).upper()}"
+    mode = "X86-64" if debugger.target.arch == "x86_64" else mode_at(debugger, address).upper()
+    return f"{place} {named.name if named is not None else hexa(address)}  {mode}"
 
 
 def mode_at(debugger: Debugger, address: int) -> Mode:

@@ -96,6 +96,8 @@ def _pointers(debugger: Debugger) -> Pointers:
     if thread < 0 or debugger.known_pc(thread) is None:
         return Pointers()
     frame = debugger.frames(1)[0]
+    if debugger.target.arch == "x86_64":
+        return Pointers(frame.pc, None, frame.sp, None)
     read = debugger.target.read_register
     ddc, tp = Capability(read(thread, "ddc")), Capability(read(thread, "ctpidr"))
     return Pointers(debugger.pc(thread), ddc.base if ddc.tag else None, frame.sp, tp.value if tp.tag else None)

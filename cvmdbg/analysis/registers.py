@@ -33,6 +33,8 @@ def _names(debugger: Debugger, kind: str) -> list[tuple[str, str]]:
     registers = {r.name: r.kind for r in debugger.target.registers}
     if kind == "vector":
         return [(n, k) for n, k in registers.items() if k == "vector"]
+    if kind == "integer" and debugger.target.arch == "x86_64":
+        return [(n, k) for n, k in registers.items() if k in ("integer", "flags")]
     if kind == "integer":
         return [*((f"x{n}", "integer") for n in range(31)), ("sp", "integer"), ("pc", "integer"), ("nzcv", "flags")]
     if kind == "system":

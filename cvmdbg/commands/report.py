@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from cvmdbg import x86
 from cvmdbg.analysis.code import comment_for, mode_at, source_line
 from cvmdbg.analysis.explain import explain
 from cvmdbg.analysis.panes import display_rows, status
@@ -157,6 +158,12 @@ def current_lines(debugger: Debugger) -> Iterable[str]:
 
 def instruction_line(debugger: Debugger, address: int) -> str:
     """``=> 40001f47c: c29b412b  mrs c11, ddc``."""
+    if debugger.target.arch == "x86_64":
+        try:
+            found_x86 = x86.first(debugger.target.read(address, x86.LONGEST), address)
+        except TargetError:
+            return f"=> {hexa(address)}: not mapped"
+        return f"=> {hexa(address)}: {found_x86.text}"
     try:
         word = int.from_bytes(debugger.target.read(address, 4), "little")
     except TargetError:

@@ -114,13 +114,13 @@ def finish(session: Session, text: str) -> Steps:
 
 
 def _returned(session: Session, ctype: object) -> Value | None:
-    """What the function left in x0: by its type, else as the capability register."""
-    scope = session.live.scope()
+    """What the function left in x0 (rax): by its type, else as the capability register."""
+    scope, x86 = session.live.scope(), session.live.target.arch == "x86_64"
     if ctype is None:
-        return scope.register("c0")
+        return scope.register("rax" if x86 else "c0")
     if ctype == VOID or not hasattr(ctype, "size") or ctype.size > 8:
         return None
-    raw = scope.register("x0")
+    raw = scope.register("rax" if x86 else "x0")
     return Value(ctype, raw.content[: ctype.size], base=raw.base)  # type: ignore[arg-type]
 
 

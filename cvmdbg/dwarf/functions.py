@@ -204,6 +204,8 @@ class Functions:
         if "DW_AT_low_pc" in die.attributes and "DW_AT_high_pc" in die.attributes:
             low, high = die.attributes["DW_AT_low_pc"].value, die.attributes["DW_AT_high_pc"]
             end = high.value if high.form == "DW_FORM_addr" else low + high.value
+            if self._dwarf.config.machine_arch != "AArch64":
+                return [(low, end)] if end > low else []
             return [(low & ~1, end + (1 if low & 1 and end & 1 == 0 else 0))] if end > low else []
         if "DW_AT_ranges" not in die.attributes:
             return []

@@ -67,6 +67,7 @@ class Link:
             with self.telling():
                 peer = self.client.start()
                 self.actions = peer.actions
+                self.first = self.client.call(resuming.why())  # before the rest: gdbserver chooses its thread by it
                 self.layout: Layout = inspection.find_layout(self.client)
         except TargetError:
             transport.close()

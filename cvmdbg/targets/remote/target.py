@@ -75,13 +75,12 @@ class RemoteTarget:
         self._reverse = _Back(self) if self.link.has("ReverseContinue") or self.link.has("ReverseStep") else None
         try:
             with self.link.telling():
-                reply = self.link.client.call(resuming.why())
                 self.state.refresh()
         except TargetError:
             self.link.close(detach=False)
             raise
         self._stop = Stop(0, 0, None, ())
-        self._arrived(reply, ())
+        self._arrived(self.link.first, ())
 
     # ---- looking ---------------------------------------------------------------------------------------------------
 
