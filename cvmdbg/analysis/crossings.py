@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from cvmdbg.analysis.calls import ABI, plain, signature
 from cvmdbg.analysis.compartments import Places
+from cvmdbg.analysis.observed import Observed, words
 from cvmdbg.forms import VALUE
 from cvmdbg.frames import Link
 from cvmdbg.guests.linux import facts
@@ -58,14 +59,48 @@ class Entry:
     entry: Signature
     nr: int
     crossing: Crossing | None
-    decoded: Decoded | None = None
-    result: str = ""
+    made: Decoded | None = None
+    outcome: str = ""
     ended: int | None = None
     failed: bool = False
     children: int = 0
     texts: tuple[str, ...] | None = None
     note: str = ""
     index: int = 0
+    seen: Observed | None = None
+
+    @property
+    def decoded(self) -> Decoded | None:
+        """The call with its arguments in text, made when it is first asked for."""
+        if self.made is None and self.seen is not None:
+            self.made = self.seen.decode()
+        return self.made
+
+    @property
+    def result(self) -> str:
+        """``= 3``, ``= -1 ENOENT``; empty while inside."""
+        if not self.outcome and self.seen is not None and self.seen.value is not None:
+            self.outcome = result_text(self, self.seen.value, self.seen.style)
+        return self.outcome
+
+    def reopened(self) -> Entry:
+        """The call as it was while it was inside."""
+        if self.seen is None:
+            return replace(self, ended=None, outcome="", failed=False)
+        inside = replace(self.seen, value=None, after=())
+        return replace(self, ended=None, outcome="", failed=False, seen=inside, made=None)
+
+    def word(self, index: int) -> int:
+        """The low 64 bits of an argument, without decoding anything."""
+        held = self.seen.words if self.seen is not None else self.crossing.arguments if self.crossing else ()
+        return held[index] & VALUE if index < len(held) else 0
+
+    @property
+    def value(self) -> int | None:
+        """What came back in 64 bits, None while inside or when it is not known as a number."""
+        if self.seen is not None:
+            return self.seen.value
+        return self.made.frame.result if self.made is not None else None
 
     @property
     def call(self) -> str:
@@ -143,6 +178,8 @@ class Trace:
         self.dropped = 0
         self._outer = self._made = 0
         self._captured: list[Captured] = []
+        self._based: Places | None = None
+        self._bases: dict[str, int] = {}
         self._threads: defaultdict[int, _Thread] = defaultdict(_Thread)
         self._spans: defaultdict[int, list[Span]] = defaultdict(list)
         self._seen: list[Seen] = []
@@ -216,7 +253,7 @@ class Trace:
             shown.pop()
         for at, entry in enumerate(shown):
             if entry.ended is not None and entry.ended >= tick and entry.ended != entry.tick:
-                shown[at] = replace(entry, ended=None, result="", failed=False)
+                shown[at] = entry.reopened()
         return shown
 
     def _open_spans(self, thread: int) -> list[Span]:
@@ -282,32 +319,34 @@ class Trace:
         self._captured.append(captured)
 
     def _begin(self, entry: Entry, call: Call) -> None:
-        """Its arguments: numbers of a system call, which are decoded here, or the texts that its server gave."""
-        known, words = facts.call_at(ABI, call.number), _words(call.arguments)
-        if known is None or known.name != call.name or words is None:
+        """Its arguments: numbers of a system call, which are decoded later, or the texts that its server gave."""
+        known, held = facts.call_at(ABI, call.number), words(call.arguments)
+        if known is None or known.name != call.name or held is None:
             entry.texts = call.arguments
             return
         entry.entry = known
-        entry.decoded = entering(known, words, self._caller_seen(call.layer, leaving=False), self.style)
+        entry.seen = Observed(ABI, known, held, self._base(call.layer), self.style, tuple(self._captured))
 
-    def _caller_seen(self, path: str, leaving: bool) -> Caller:
-        """The caller with what was captured of its memory: the first state when it enters, the last when it leaves."""
-        found = self._places().named(path.partition("→")[0])
-        base = found.begin if found is not None and not found.pure else 0
-        pieces = tuple(self._captured)
-        return Caller(ABI, _Pieces(pieces[::-1] if leaving else pieces).read, base)
+    def _base(self, path: str) -> int:
+        """What the pointers of a path's caller are relative to."""
+        places = self._places()
+        if self._based is not places:
+            self._based, self._bases = places, {}
+        if path not in self._bases:
+            found = places.named(path.partition("→")[0])
+            self._bases[path] = found.begin if found is not None and not found.pure else 0
+        return self._bases[path]
 
     def _answered(self, entry: Entry, call: Call) -> None:
         """A call that its server saw has come back."""
-        value = _words((call.result,)) if call.result is not None else None
         if call.result is not None:
-            entry.failed, entry.ended, entry.result = call.failed, call.tick, f"= {call.result}"
-            if entry.decoded is not None and value is not None:
-                again = self._caller_seen(call.layer, leaving=True)
-                entry.decoded = leaving(entry.decoded, value[0] & VALUE, again)
-                entry.result = result_text(entry, value[0] & VALUE, self.style)
-            elif entry.decoded is None:
-                entry.texts = call.arguments
+            entry.failed, entry.ended = call.failed, call.tick
+            value = words((call.result,))
+            if entry.seen is not None and value is not None:
+                after = tuple(self._captured)
+                entry.seen, entry.made = replace(entry.seen, after=after, value=value[0] & VALUE), None
+            else:
+                entry.texts, entry.outcome = call.arguments, f"= {call.result}"
             self._tell("end", entry)
         self._captured.clear()
 
@@ -329,7 +368,7 @@ class Trace:
         entry.crossing, entry.failed = crossing, True
         entry.texts = (f"c29, c{crossing.cn}, c{crossing.cm}",)
         entry.note = "; ".join(CHECKS.get(check, check) for check in crossing.failed)
-        entry.result, entry.ended = "✗ " + " ".join(crossing.failed), crossing.tick
+        entry.outcome, entry.ended = "✗ " + " ".join(crossing.failed), crossing.tick
         return entry
 
     def _return(self, crossing: Crossing, state: _Thread) -> Entry | None:
@@ -340,8 +379,8 @@ class Trace:
             return None
         result = Capability(crossing.result)
         if entry.decoded is not None:
-            entry.decoded = leaving(entry.decoded, result.value)
-        entry.result = result_text(entry, crossing.result, self.style)
+            entry.made = leaving(entry.decoded, result.value)
+        entry.outcome = result_text(entry, crossing.result, self.style)
         entry.failed = entry.failed or (not result.tag and entry.decoded is not None and entry.decoded.failed)
         entry.ended = crossing.tick
         self._tell("end", entry)
@@ -359,7 +398,7 @@ class Trace:
         parent = next((e for e in reversed(state.entries) if e is not None), None)
         entry = self._entry(crossing.tick, crossing.thread, f"{source}→{target}", known, number, parent)
         entry.crossing = crossing
-        entry.decoded = entering(known, crossing.arguments, self._caller(source), self.style)
+        entry.made = entering(known, crossing.arguments, self._caller(source), self.style)
         state.entries.append(entry)
         span.entry = entry
         self._tell("begin", entry)
@@ -408,29 +447,6 @@ class Trace:
             groups[entry.path, entry.name].append(entry)
         rows = [_summary(path, name, found) for (path, name), found in groups.items()]
         return tuple(sorted(rows, key=lambda row: (-row.ticks, row.path, row.name)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Pieces:
-    """Memory as far as it was captured."""
-
-    pieces: tuple[Captured, ...]
-
-    def read(self, address: int, size: int) -> bytes | None:
-        """The first piece that begins at or before ``address``: all that it holds of the range; None when none does."""
-        for piece in self.pieces:
-            offset = address - piece.address
-            if 0 <= offset < len(piece.content):
-                return piece.content[offset : offset + size]
-        return None
-
-
-def _words(texts: tuple[str, ...]) -> tuple[int, ...] | None:
-    """Arguments as numbers; None when one is none."""
-    try:
-        return tuple(int(text, 0) for text in texts)
-    except ValueError:
-        return None
 
 
 def _meaning(shown: Shown) -> str:

@@ -1,4 +1,4 @@
-"""The filter of the trace: ``call=open* nr=56 thread=17/0 path=16>M layer>0 err err=ENOENT ticks>1000 tick=2M..3M``."""
+"""The filter of the trace: ``call=open* class=file thread=17/0 path=16>M layer>0 err=ENOENT ticks>1000 tick=2M``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable
 
 from cvmdbg.analysis.crossings import Entry
+from cvmdbg.guests.linux.facts import CLASSES
 from cvmdbg.target import UserError
 
+KEYS = "call class path file cvm thread nr layer ticks tick err inside ptr"
 _UNITS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9}
 _TERM = re.compile(r"(?P<not>!?)(?P<key>[a-z]+)(?:(?P<op>>=|<=|=|>|<)(?P<value>.*))?$")
 
@@ -53,6 +55,14 @@ class Filter:
                 return lambda e: fnmatch.fnmatchcase(e.path, wanted)
             case "thread":
                 return lambda e: value in (str(e.thread), self._thread_name(e.thread))
+            case "cvm":
+                return lambda e: e.path.partition("→")[0] in value.split(",")
+            case "class":
+                if value not in CLASSES:
+                    raise UserError(f"there is no class {value}; classes are {' '.join(CLASSES)}")
+                return lambda e: value in e.entry.classes
+            case "file":
+                return lambda e: any(value in a.value for a in e.arguments if a.kind == "path")
             case "err":
                 return lambda e: e.failed and (not value or e.result.endswith(value))
             case "inside":
@@ -61,7 +71,9 @@ class Filter:
                 return lambda e: any(value in a.value or value in a.meaning for a in e.arguments)
             case "nr" | "layer" | "ticks" | "tick":
                 return _numeric(key, op, value)
-        raise UserError(f"the filter knows no {key}; it knows call path thread nr layer ticks tick err inside ptr")
+        raise UserError(
+            f"the filter knows no {key}; it knows call class path file cvm thread nr layer ticks tick err inside ptr"
+        )
 
 
 def _numeric(key: str, op: str, value: str) -> Callable[[Entry], bool]:

@@ -30,6 +30,8 @@ ELF = b"\x7fELF"
 _OPENERS = ("open", "openat", "openat2")
 _READERS = ("read", "pread64", "readv", "preadv")
 MAX_TRIED = 64
+MAX_STEPS = 256
+"""Steps of one file that are kept: a loader takes a dozen, a program may read a library for ever."""
 PAGE = 4096
 CALLS = frozenset({"close", "munmap", "lseek", "mmap", *_OPENERS, *_READERS})
 """The calls that the steps are made of."""
@@ -46,6 +48,7 @@ class _File:
     gone: bool = False
     pieces: list[tuple[int, int, int]] = field(default_factory=list)  # offset in the file, bytes, where they went
     made: Module | None = None
+    looked: int = 0
     steps: list[LoadRow] = field(default_factory=list)
 
     @property
@@ -82,20 +85,19 @@ class Loading:
                 self._take(entry)
 
     def _take(self, entry: Entry) -> None:
-        if entry.decoded is None or entry.decoded.frame.result is None:
-            return
         owner = entry.path.partition("→")[0]
         if entry.name in _OPENERS:
             self._opened(entry, owner)
         elif entry.name == "close":
-            self._open.pop((owner, entry.decoded.frame.value(0)), None)
+            self._open.pop((owner, entry.word(0)), None)
         elif entry.name == "munmap":
             self._unmapped(entry, owner)
         else:
             self._used(entry, owner)
 
     def _opened(self, entry: Entry, owner: str) -> None:
-        assert entry.decoded is not None
+        if entry.decoded is None or entry.value is None:
+            return
         content = next(
             (
                 shown.content
@@ -113,17 +115,14 @@ class Loading:
             return
         file = _File(path, owner)
         file.steps = [*self._tried.pop(name, []), _step(entry, "open", owner, name, path)]
-        self._open[owner, entry.decoded.frame.result or 0] = file
+        self._open[owner, entry.value] = file
 
     def _used(self, entry: Entry, owner: str) -> None:
         """A call on an open file: a read, a seek, a mapping."""
-        assert entry.decoded is not None
-        frame = entry.decoded.frame
-        place = entry.entry.index("fd")
-        file = self._open.get((owner, frame.value(place))) if place is not None else None
-        if file is None or entry.failed:
+        file = self._open.get((owner, entry.word(4 if entry.name == "mmap" else 0)))
+        if file is None or entry.failed or entry.value is None or len(file.steps) >= MAX_STEPS:
             return
-        result = frame.result or 0
+        result = entry.value
         if entry.name == "lseek":
             file.offset = result
         elif entry.name in _READERS:
@@ -138,6 +137,9 @@ class Loading:
         content = entry.decoded.shown[1].content or b""
         if at == 0 and content.startswith(ELF):
             self._proved(file)
+        elif not file.module:
+            self._open = {key: held for key, held in self._open.items() if held is not file}  # a file of data
+            return
         address = frame.caller.place(frame.bits[1])
         text = f"{size_text(count)} from offset {at:#x} to {hexa(address)}"
         file.steps.append(_step(entry, "read", file.badge, file.name, text, address))
@@ -162,7 +164,8 @@ class Loading:
 
     def _unmapped(self, entry: Entry, owner: str) -> None:
         """The first mapping of a module goes: dlclose."""
-        assert entry.decoded is not None
+        if not self.files or entry.decoded is None:
+            return
         frame = entry.decoded.frame
         address = frame.caller.place(frame.bits[0])
         for file in self.files:
@@ -178,7 +181,8 @@ class Loading:
         """Modules whose segments are in memory, before any link map lists them; ``content`` gives a file's bytes."""
         found = []
         for file in self.files:
-            if file.made is None and not file.gone:
+            if file.made is None and not file.gone and file.looked != len(file.pieces):
+                file.looked = len(file.pieces)
                 file.made = _made(file, content(file.path))
             if file.made is not None and not file.gone:
                 found.append(file.made)

@@ -136,9 +136,9 @@ def test_a_call_that_another_thread_interrupts_is_printed_twice() -> None:
     first, second = _call("read", 0, 0, 1000), _call("write", 1, 1, 2000)
     writer.event("begin", first)
     writer.event("begin", second)
-    second.ended, second.result = 3000, "= 1"
+    second.ended, second.outcome = 3000, "= 1"
     writer.event("end", second)
-    first.ended, first.result = 4000, "= 1"
+    first.ended, first.outcome = 4000, "= 1"
     writer.event("end", first)
     assert lines == [
         "100   0.000001 read(0, 1 <unfinished ...>",

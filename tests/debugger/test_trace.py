@@ -15,6 +15,8 @@ from cvmdbg.target import UserError
 from sessions.event import Output
 from tests.debugger.conftest import Open
 
+DESCRIPTORS = ("read", "write", "writev", "close", "openat", "lseek", "fstat")
+
 
 def test_calls_are_paired_with_their_returns(opened: Open) -> None:
     rows = opened("files", "run").trace_rows()
@@ -66,6 +68,9 @@ def test_filter(opened: Open) -> None:
         ("call=open*", lambda r: r.name.startswith("open")),
         ("path=17>16 !err", lambda r: r.path == "17→16" and not r.failed),
         ("err", lambda r: r.failed),
+        ("class=file", lambda r: r.name == "openat"),
+        ("cvm=17 class=desc", lambda r: r.path == "17→16" and r.name in DESCRIPTORS),
+        ("file=missing", lambda r: "missing" in r.call),
         ("layer>0", lambda r: r.layer > 0),
         ("ticks>1000", lambda r: r.ticks is not None and r.ticks > 1000),
         ("tick=0..20k", lambda r: r.tick <= 20_000),
@@ -76,6 +81,8 @@ def test_filter(opened: Open) -> None:
         wanted = [r.tick for r in everything if test(r)]
         assert [r.tick for r in session.trace_rows(only=text)] == wanted, text
         assert wanted, text
+    with pytest.raises(UserError, match="there is no class odd"):
+        session.trace_rows(only="class=odd")
     with pytest.raises(UserError, match="the filter knows no colour"):
         session.trace_rows(only="colour=red")
     with pytest.raises(UserError, match="is no number"):

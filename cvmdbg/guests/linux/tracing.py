@@ -37,6 +37,14 @@ def _pointers(name: str) -> tuple[int, ...]:
     return tuple(index for index, argument in enumerate(call.arguments) if argument.kind not in _NUMBERS)
 
 
+@cache
+def _buffer_of(name: str, index: int) -> tuple[bool, int | None]:
+    """Is a call's buffer filled by it, and which argument is its length?"""
+    call = calls()[name]
+    argument = call.arguments[index]
+    return argument.direction == "out", call.index(argument.parameters[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """A call at its boundary: its arguments with pointers relative to ``base``, and what serving it brought about.
@@ -67,9 +75,7 @@ class Served:
 
     def _buffer(self, index: int) -> list[Observation]:
         """The beginning of the one buffer of a call."""
-        argument = self.call.arguments[index]
-        out = argument.direction == "out"
-        place = self.call.index(argument.parameters[0])
+        out, place = _buffer_of(self.call.name, index)
         size = max(self.result or 0, 0) if out else self.words[place] if place is not None else 0
         if not size or not self.words[index]:
             return []
