@@ -154,13 +154,16 @@ class Symbol:
 
 
 class Calls(Protocol):
-    """Optional power of a guest: system calls without ceremony, for runs that nobody records or observes."""
+    """Optional power of a guest: system calls without ceremony."""
 
     view: View
     """Set by the target, once; its tick is that of the boundary."""
 
-    def call(self, thread: int, words: tuple[int, ...]) -> int | Outcome:
-        """Serves the call in ``words`` (x0 … x8): what x0 becomes when nothing else happens, else the outcome."""
+    def call(self, thread: int, words: tuple[int, ...], told: bool) -> int | Outcome:
+        """Serves the call in ``words`` (x0 … x8): what x0 becomes when nothing else happens, else the outcome.
+
+        With ``told`` somebody records or observes, and it is always an outcome.
+        """
 
 
 class Waits(Protocol):

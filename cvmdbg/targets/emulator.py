@@ -220,34 +220,45 @@ class EmulatorTarget(InferiorTarget):
         if self._meets_breakpoint(thread):
             return (Reason(StopKind.BREAKPOINT),)
         self._reported.discard(thread)
-        stop = self._quick(thread, min(due)) or self.inferior.machine.run(thread, min(due) - self.tick)
-        if not isinstance(stop, _core.Stop):
-            return self._committed(stop, thread)
+        stop = self._calls(thread, min(due))
+        if stop is None:
+            stop = self.inferior.machine.run(thread, min(due) - self.tick)
         crossed = self._collect_crossings()
-        reasons = self._reasons(stop)
+        reasons = self._reasons(stop) if isinstance(stop, _core.Stop) else stop
         if crossed and self.breaks.crossings:
             reasons = (*reasons, Reason(StopKind.CROSSING))
         return reasons
 
-    def _quick(self, thread: int, end: int) -> _core.Stop | Outcome | None:
-        """Runs while all that happens are system calls that change x0 alone; what ends that."""
-        calls, machine = self.guest.calls, self.inferior.machine
-        if calls is None or self.keeping is not None or self._record is not None or self.observing:
+    def _calls(self, thread: int, end: int) -> _core.Stop | tuple[Reason, ...] | None:
+        """Runs through system calls, as long as the thread goes on and nothing comes before ``end``.
+
+        None when the guest has no quick way to serve them, else what ended that.
+        """
+        calls, inferior, view = self.guest.calls, self.inferior, self._view
+        if calls is None:
             return None
-        calls.view = self._view
-        run, call, view, set_word = machine.run_call, calls.call, self._view, machine.set_word
+        calls.view, machine = view, inferior.machine
+        run, call, set_word = machine.run_call, calls.call, machine.set_word
+        told = self.observing or self.keeping is not None or self._record is not None
         while (tick := machine.ticks) < end:
             stop = run(thread, end - tick)
             if not isinstance(stop, tuple):
                 return stop
             view.tick = machine.ticks
-            served = call(thread, stop)
-            if not isinstance(served, int):
-                return served
-            set_word(thread, 0, served & LOW)
+            served = call(thread, stop, told)
+            if isinstance(served, int):
+                set_word(thread, 0, served & LOW)
+            else:
+                before = inferior.schedule
+                reasons = self._committed(served, thread)
+                if reasons or served.yields or inferior.schedule is not before:
+                    return reasons
+                alarm = self.guest.alarm()
+                if alarm is not None and alarm < end:
+                    break
             if self.breaks.breakpoints:
                 break
-        return Outcome("")
+        return ()
 
     def _reasons(self, stop: _core.Stop) -> tuple[Reason, ...]:
         kind = stop.kind
@@ -292,9 +303,9 @@ class EmulatorTarget(InferiorTarget):
         self._view.tick = self.tick
         outcome = self.guest.boundary(boundary, self._view)
         self._again = boundary if outcome.again else None
-        return self._committed(outcome, boundary.thread, boundary.pc)
+        return self._committed(outcome, boundary.thread)
 
-    def _committed(self, outcome: Outcome, thread: int, pc: int = 0) -> tuple[Reason, ...]:
+    def _committed(self, outcome: Outcome, thread: int) -> tuple[Reason, ...]:
         """Commits what a boundary came to; the reasons to stop there."""
         self._commit(outcome)
         if outcome.yields:
@@ -302,7 +313,7 @@ class EmulatorTarget(InferiorTarget):
         status = self.inferior.schedule.exit_status
         if status is not None:
             if self.keeping is not None:
-                self.keeping.halted(Halted(self.tick, thread, pc, "exit", str(status)))
+                self.keeping.halted(Halted(self.tick, thread, self._pc(thread), "exit", str(status)))
             return (Reason(StopKind.EXIT, status=status),)
         return (outcome.stop,) if outcome.stop is not None else ()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from cvmdbg.guests.guest import Boundary, BoundaryKind, Calls, Compartment, Module, Outcome, Part, Symbol, View, Waits
 from cvmdbg.guests.linux import abi, deadlock, image, life, loading, paths, proc, signals, streams
@@ -310,8 +311,8 @@ class Linux:
     def view(self, view: View) -> None:
         self._kernel.view = view
 
-    def call(self, thread: int, words: tuple[int, ...]) -> int | Outcome:
-        """One system call; what its caller finds in x0 when nothing else came of it."""
+    def call(self, thread: int, words: tuple[int, ...], told: bool) -> int | Outcome:
+        """One system call; what its caller finds in x0 when nothing else came of it and nobody wants to know."""
         kernel = self._kernel
         kernel.tick = kernel.view.tick
         entry = kernel.numbers.get(words[8])
@@ -326,7 +327,8 @@ class Linux:
             value = -int(error.args[0])
         except (Wait, Unmodelled) as other:
             return self._odd(known, words, other)
-        if value is None or kernel.poked or kernel.signalled or kernel.yielded or kernel.said or not kernel.alarm_known:
+        odd = value is None or kernel.poked or kernel.signalled or kernel.yielded or kernel.said
+        if told or odd or value is None or not kernel.alarm_known:
             if value is not None:
                 kernel.result(known, value)
             return self._finish(entry.name, known, words[8], words[:6], value)
@@ -386,15 +388,12 @@ class Linux:
         return Served(known, words, space.base, kernel.view.read, kernel.effects, value, kernel.tick).captured()
 
     def _call(self, thread: Thread, number: int, arguments: tuple[int, ...], value: int | None) -> Call:
-        known = call_at("aarch64", number)
-        name = known.name if known is not None else f"syscall_{number}"
-        count = len(known.arguments) if known is not None else 6
+        name, count = _signature(number)
         program = self._kernel.state.programs.get(thread.pid)
-        badge = self._kernel.badge(program.cvm) if program is not None else "?"
+        layer = _layer(self._kernel.first_badge + program.cvm) if program is not None else f"?→{LIBOS}"
         shown = tuple(hex(a) if a > 9 else str(a) for a in arguments[:count])
         result = None if value is None else str(value) if -4096 < value < 65536 else hex(value)
         failed = value is not None and -4096 < value < 0
-        layer = f"{badge}→{LIBOS}"
         return Call(self._kernel.tick, thread.number, layer, number, name, shown, result, failed)
 
     def _unknown(self, thread: Thread, number: int, arguments: tuple[int, ...]) -> Outcome:
@@ -449,6 +448,18 @@ class Linux:
         signals.send(kernel, program, Pending(number, 1, address=address & abi.WORD), thread)
         signals.deliver_all(kernel)
         return Outcome(f"signal {number}", tuple(kernel.effects), (*kernel.said, Note(kernel.tick, f"signal {number}")))
+
+
+@cache
+def _signature(number: int) -> tuple[str, int]:
+    """The name of a call and how many arguments it takes."""
+    known = call_at("aarch64", number)
+    return (known.name, len(known.arguments)) if known is not None else (f"syscall_{number}", 6)
+
+
+@cache
+def _layer(badge: int) -> str:
+    return f"{badge}→{LIBOS}"
 
 
 def _letters(prot: str) -> str:
