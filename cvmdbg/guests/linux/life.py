@@ -77,7 +77,7 @@ def _begin(
     """Maps a program into an empty space and sets a thread to its first instruction."""
     program = kernel.program(thread)
     loaded, effects = loading.load(kernel, space, executable, environment)
-    program.path = executable.path
+    program.path = paths.real(kernel, kernel.program(thread), executable.path)
     program.arguments, program.environment = list(executable.arguments), environment
     thread.name = executable.path.rsplit("/", 1)[-1][:15]
     number = thread.number

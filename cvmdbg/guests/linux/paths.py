@@ -8,7 +8,7 @@ from cvmdbg.guests.linux import abi, proc
 from cvmdbg.guests.linux.abi import E, Err, s32
 from cvmdbg.guests.linux.kernel import Kernel
 from cvmdbg.guests.linux.nodes import ROOT, Node
-from cvmdbg.guests.linux.state import Thread
+from cvmdbg.guests.linux.state import Program, Thread
 
 MAX_LINKS = 40
 MAX_NAME = 255
@@ -46,6 +46,13 @@ def find(kernel: Kernel, thread: Thread | None, dirfd: int, path: str, follow: b
     if not path:
         raise Err(E.ENOENT)
     return _walk(kernel, thread, start(kernel, thread, dirfd, path), path, follow or path.endswith("/"), 0)
+
+
+def real(kernel: Kernel, program: Program, path: str) -> str:
+    """The path of a file without links, as /proc/self/exe gives it."""
+    place = kernel.node(ROOT if path.startswith("/") else program.cwd)
+    found = _walk(kernel, None, place, path, True, 0)
+    return f"{kernel.files.path(found.folder).rstrip('/')}/{found.name}"
 
 
 def walk(kernel: Kernel, thread: Thread | None, path: str) -> Node:

@@ -168,6 +168,11 @@ def test_a_program_that_python_starts_gets_a_cvm_of_its_own(debian: Path) -> Non
     assert {call.layer for call in ran.calls} == {"17→16", "18→16"}
 
 
+def test_a_program_knows_its_path_however_it_was_called(debian: Path) -> None:
+    ran = run("/bin/busybox", "sh", "-c", "cd /bin; ./busybox readlink /proc/self/exe", root=debian)
+    assert ran.text == "/bin/busybox\n"
+
+
 def test_python_runs_and_loads_its_extension_modules(debian: Path, qemu: str) -> None:
     source = "import json, zlib, hashlib, _heapq; print(json.dumps({'a': 2**70}), zlib.crc32(b'x'), hashlib.sha256(b'')"
     source += ".hexdigest(), _heapq.__file__ if hasattr(_heapq, '__file__') else '')"
