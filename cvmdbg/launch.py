@@ -179,6 +179,9 @@ def replayed(name: str) -> Session:
     return Session(ReplayLaunch(path), Settings())
 
 
+NO_PEER_HISTORY = "{} offered neither bs nor bc. Record in the emulator: cvmdbg run --record FILE."
+
+
 @dataclass(frozen=True)
 class RemoteLaunch:
     """Connects to a live machine, as often as asked: the same or, after ``target remote``, another one."""
@@ -205,7 +208,7 @@ class RemoteLaunch:
             target.close()
             raise
         target.knows(facts.compartments(), facts.modules(), self.trace)
-        return Started(target, facts, said=target.lacks())
+        return Started(target, facts, said=target.lacks(), why_no_history=NO_PEER_HISTORY.format(self.address))
 
 
 def remote(

@@ -31,6 +31,7 @@ from cvmdbg.commands.table import Command, Progress, Result, Steps, Table
 from cvmdbg.debugger import Debugger
 from cvmdbg.guests.guest import Compartment, Module, Symbol
 from cvmdbg.judging import Judge
+from cvmdbg.peer_reversing import PeerReverser
 from cvmdbg.reversing import Reverser
 from cvmdbg.rows import (
     BreakpointRow,
@@ -213,10 +214,12 @@ class Session:
         return Runner(self.live, Judge(self.live, self._feed_more if self.ask_input is not None else None))
 
     @property
-    def reverser(self) -> Reverser | BackWalker:
+    def reverser(self) -> Reverser | BackWalker | PeerReverser:
         """What runs the guest backwards, or walks back over what was seen of one."""
         if not self.live.target.registers:
             return BackWalker(self.live)
+        if self.live.target.history is None:
+            return PeerReverser(self.live, Judge(self.live))
         return Reverser(self.live, Judge(self.live))
 
     @property

@@ -10,6 +10,8 @@ from cvmdbg.target import StopKind
 if TYPE_CHECKING:
     from cvmdbg.session import Session
 
+BY_PEERS = ("reverse-continue", "reverse-stepi")
+"""What a live machine with a history of its own can do."""
 NO_HISTORY = "no history: {why}"
 
 
@@ -26,6 +28,8 @@ def missing(session: Session, command: Command) -> str | None:
 
 def _reason(session: Session, command: Command, letter: str) -> str | None:
     debugger = session.debugger
+    if letter == "h" and debugger is not None and command.name in BY_PEERS and debugger.target.reverse is not None:
+        return None
     if letter == "h" and (debugger is None or debugger.target.history is None):
         return NO_HISTORY.format(why=session.why_no_history)
     if letter in "-d":

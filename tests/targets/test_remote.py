@@ -12,7 +12,7 @@ from cvmdbg import demo
 from cvmdbg.guests.guest import Module
 from cvmdbg.launch import emulated, remote
 from cvmdbg.session import Session
-from cvmdbg.target import Move, StopKind, TargetError, TargetLost, Unknown
+from cvmdbg.target import Move, StopKind, TargetError, TargetLost, Unknown, UserError
 from cvmdbg.targets.remote.target import RemoteTarget
 from tests.gdbstub.board import BASE, CODE, TAG, Board
 from tests.targets.stubs import Km, Qemu, Uhyve, boarded, scripted, served
@@ -71,9 +71,13 @@ def test_stepping_over_calls_and_back(tmp_path: Path) -> None:
         moved = target.stop.pc
         assert moved != start
         assert target.reverse is not None
-        for _ in range(3):
-            target.reverse.resume(Move.STEP)
+        far.execute("reverse-stepi 3")
         assert target.stop.pc == start
+        for line in ("reverse-step", "reverse-finish"):
+            with pytest.raises(UserError):
+                far.execute(line)
+        far.execute("reverse-continue")
+        assert target.stop.pc != start
         far.close()
 
 
@@ -102,6 +106,8 @@ def test_ctrl_c_stops_a_run(tmp_path: Path) -> None:
         session = remote(address)
         session.connect()
         threading.Timer(0.2, session.interrupt).start()
+        with pytest.raises(UserError, match=r"no history: unix:.* offered neither bs nor bc\. Record in the emulator"):
+            session.execute("reverse-stepi")
         result = session.execute("continue")
         assert any("interrupted" in line for line in result.lines)
         assert not session.live.target.stop.reason(StopKind.RUNNING)
