@@ -5,6 +5,7 @@
 #include "jit.h"
 #include "memory.h"
 #include "run.h"
+#include "softfloat.h"
 #include "stop.h"
 
 #include <stdlib.h>
@@ -180,7 +181,7 @@ static int set_number(struct cpu *cpu, enum emu_reg reg, uint64_t value) {
     case EMU_NZCV: flags_set(cpu, (unsigned)(value >> 28) & 15); return 0;
     case EMU_CPSR: set_cpsr(cpu, value); return 0;
     case EMU_CCTLR: set_cctlr(cpu, value); return 0;
-    case EMU_FPCR: cpu->fpcr = (uint32_t)value; return 0;
+    case EMU_FPCR: cpu->fpcr = (uint32_t)value & FPCR_BITS; return 0;
     case EMU_FPSR: cpu->fpsr = (uint32_t)value; return 0;
     case EMU_EL: set_cpsr(cpu, (spsr_get(cpu) & ~0xcu) | (value & 3) << PSTATE_EL_LSB); return 0;
     default: return -1;

@@ -17,6 +17,9 @@ enum {
     FPCR_DN = 1 << 25,
     FPCR_AHP = 1 << 26,
 };
+/* What FPCR holds. Exceptions do not trap: the enables at 8..12 and 15 read as zero and ignore writes
+ * (Neoverse N1 TRM), as do Len and Stride, which have no meaning in AArch64. */
+#define FPCR_BITS ((uint32_t)(FPCR_FZ16 | 3 << FPCR_RMODE_LSB | FPCR_FZ | FPCR_DN | FPCR_AHP))
 enum {
     FPSR_IOC = 1 << 0, /* invalid operation */
     FPSR_DZC = 1 << 1, /* division by zero */

@@ -1,5 +1,6 @@
 /* What system registers hold, and where it stands. */
 #include "sysreg_rows.h"
+#include "softfloat.h"
 
 #include <string.h>
 
@@ -127,7 +128,7 @@ static void word_set(struct cpu *cpu, enum sys_word name, uint64_t value) {
     else if (name == SYS_NZCV)
         flags_set(cpu, value >> 28 & 15);
     else if (name == SYS_FPCR)
-        cpu->fpcr = (uint32_t)value;
+        cpu->fpcr = (uint32_t)value & FPCR_BITS;
     else if (name == SYS_FPSR)
         cpu->fpsr = (uint32_t)value;
     else

@@ -18,7 +18,10 @@ static const struct preset identity[] = {
     {SYS_ID_AA64PFR0_EL1, 0x1100000010111111},    /* EL0 to EL3 in AArch64; half precision, RAS, CSV2, CSV3 */
     {SYS_ID_AA64PFR1_EL1, 1 << 20 | 2 << 4},      /* CE: Morello; SSBS with MSR */
     {SYS_ID_AA64DFR0_EL1, 1 << 20 | 1 << 12 | 6}, /* two breakpoints and watchpoints, Armv8 debug */
-    {SYS_ID_AA64ISAR0_EL1, 1ull << 44 | 1 << 28 | 2 << 20 | 1 << 16 | 1 << 12 | 1 << 8 | 2 << 4},
+    /* Dot products, SM4, SM3, SHA-3, RDM, LSE, CRC, SHA-512, SHA-1, AES with PMULL. The core of Morello lacks
+     * SM3, SM4, SHA-3 and SHA-512; their clauses execute here, so they are told. */
+    {SYS_ID_AA64ISAR0_EL1,
+     0x111ull << 36 | 1ull << 32 | 1 << 28 | 2 << 20 | 1 << 16 | 2 << 12 | 1 << 8 | 2 << 4},
     {SYS_ID_AA64ISAR1_EL1, 1 << 20 | 1},          /* LRCPC, DC CVAP */
     {SYS_ID_AA64MMFR0_EL1, 1 << 20 | 2 << 4 | 5}, /* granules of 4, 16 and 64 KiB, 16-bit ASID, 48-bit PA */
     {SYS_ID_AA64MMFR1_EL1, 1 << 28 | 2 << 20 | 2 << 12 | 1 << 8 | 2 << 4},

@@ -18,7 +18,7 @@ from morello_board import (
     bounded,
 )
 
-from emulator_core._core import HOSTCALL_HLT, FaultKind, StopKind
+from emulator_core._core import HOSTCALL_HLT, FaultKind, Machine, Prot, StopKind
 
 PERMVCT = 1 << 6
 
@@ -38,7 +38,17 @@ def _kind(board: Board, word: int) -> FaultKind:
 # ---- registers --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["TPIDR_EL0", "FPSR", "FPCR"])
+def test_fpcr_has_no_trap_enables() -> None:
+    """Exceptions do not trap: their enables, Len and Stride read as zero and ignore writes."""
+    board = Board()
+    board[0] = 0xFFFF_FFFF_FFFF_FFFF
+    board.run(msr("FPCR"))
+    board.set(PCC, almighty(CODE))
+    board.run(mrs("FPCR", rt=1))
+    assert board[1] == 1 << 26 | 1 << 25 | 1 << 24 | 3 << 22 | 1 << 19
+
+
+@pytest.mark.parametrize("name", ["TPIDR_EL0", "FPSR"])
 def test_write_and_read(name: str) -> None:
     board = Board()
     board[0] = 0x0800_0000
@@ -304,3 +314,38 @@ def test_barriers_and_hints_retire(word: int) -> None:
 
 def test_bare_metal_waits_for_ever() -> None:
     assert Metal().run(a64("hint", op2=3)).kind is StopKind.HALT
+
+
+# ---- identity ---------------------------------------------------------------------------------------------
+
+MRS_ISAR0 = 0xD5380600  # x0
+FEATURES = {
+    "aes": (4, 1, 0x4E284800),
+    "pmull": (4, 2, 0x0EE0E000),
+    "sha1h": (8, 1, 0x5E280800),
+    "sha256su0": (12, 1, 0x5E282800),
+    "sha512h": (12, 2, 0xCE608020),
+    "crc32b": (16, 1, 0x1AC04000),
+    "ldadd": (20, 2, 0xB8200040),
+    "sqrdmlah": (28, 1, 0x2E808400),
+    "eor3": (32, 1, 0xCE000000),
+    "sm3ss1": (36, 1, 0xCE400000),
+    "sm4e": (40, 1, 0xCEC08400),
+    "sdot": (44, 1, 0x0E809400),
+}
+"""By mnemonic: field of ID_AA64ISAR0_EL1, its least value, an encoding."""
+
+
+@pytest.mark.parametrize("mnemonic", FEATURES)
+def test_identification_agrees_with_what_executes(mnemonic: str) -> None:
+    lsb, least, word = FEATURES[mnemonic]
+    machine = Machine()
+    machine.map(0x10000, 0x1000, Prot.R | Prot.W | Prot.X)
+    thread = machine.add_thread("system")
+    machine.write(0x10000, MRS_ISAR0.to_bytes(4, "little") + word.to_bytes(4, "little"))
+    machine.set(thread, PCC, almighty(0x10000).bits)
+    machine.set(thread, 2, 0x10800)
+    assert machine.run(thread, 1).kind is StopKind.BUDGET
+    assert machine.get(thread, 0) >> lsb & 15 >= least
+    assert machine.run(thread, 1).kind is StopKind.BUDGET
+    assert machine.get(thread, PCC) & 0xFFFF == 8
