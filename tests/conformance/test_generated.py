@@ -1,8 +1,8 @@
 """The generated Morello tests (rems-project/morello-generated-tests): self-checking bare-metal ELFs.
 
 `MORELLO_TESTS` names their folder. Each starts at EL3 with the MMU off, stores its verdict to the tube at 0x13000000
-("OK\\n" or "FAILED\\n") and ends with byte 4. One pytest case is one folder; its counts are printed with `-s`, and
-`MORELLO_TESTS_REPORT` names a file that receives a line a test that did not pass.
+("OK\\n" or "FAILED\\n") and ends with byte 4. One pytest case is one folder in one of the engines; it prints how many
+pass and why others do not, and `MORELLO_TESTS_REPORT` names a file that receives a line a test that did not pass.
 """
 
 import gzip
@@ -38,13 +38,14 @@ def load(machine: Machine, elf: ELFFile) -> None:
         machine.write(segment["p_paddr"], segment.data())
 
 
-def boot(image: bytes) -> tuple[Machine, int]:
+def boot(image: bytes, engine: str = "fast") -> tuple[Machine, int]:
     machine = Machine()
     machine.map(0, RAM_END, Prot.R | Prot.W | Prot.X)
     machine.map_device(TUBE, PAGE)
     elf = ELFFile(io.BytesIO(image))
     load(machine, elf)
     thread = machine.add_thread("system")
+    machine.use_step_engine(thread, engine == "step")
     machine.set(thread, PCC, machine.get(thread, PCC) & ~MASK64 | elf["e_entry"])
     return machine, thread
 
@@ -58,8 +59,8 @@ def why_stopped(stop: Stop) -> str:
     return f"stopped: {stop.kind.name.lower()}{detail()} at {stop.pc:#x}"
 
 
-def run(image: bytes) -> Verdict:
-    machine, thread = boot(image)
+def run(image: bytes, engine: str) -> Verdict:
+    machine, thread = boot(image, engine)
     said = bytearray()
     while machine.ticks < BUDGET:
         stop = machine.run(thread, BUDGET - machine.ticks)
@@ -92,14 +93,15 @@ def report(lines: list[str]) -> None:
 
 @pytest.mark.skipif(not FOLDER, reason="MORELLO_TESTS does not name the folder of morello-generated-tests")
 @pytest.mark.parametrize("folder", folders() or [None], ids=lambda f: name_of(f) if f else "none")
-def test_folder(folder: Path | None, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("engine", ["fast", "step"])
+def test_folder(engine: str, folder: Path | None, capsys: pytest.CaptureFixture[str]) -> None:
     assert folder is not None, f"{FOLDER} holds no *.elf.gz"
     tests = sorted(folder.glob("*.elf.gz"))
-    verdicts = {path.name: run(gzip.decompress(path.read_bytes())) for path in tests}
+    verdicts = {path.name: run(gzip.decompress(path.read_bytes()), engine) for path in tests}
     failed = {name: verdict.why for name, verdict in verdicts.items() if not verdict.passed}
     with capsys.disabled():
-        print(f"\n{name_of(folder)}: {len(tests) - len(failed)} of {len(tests)} pass")
+        print(f"\n{name_of(folder)}, {engine} engine: {len(tests) - len(failed)} of {len(tests)} pass")
         for why, count in Counter(failed.values()).most_common(8):
             print(f"  {count:4} {why}")
-    report([f"{name_of(folder)}/{name}: {why}" for name, why in failed.items()])
+    report([f"{name_of(folder)}/{name}, {engine} engine: {why}" for name, why in failed.items()])
     assert not failed, f"{len(failed)} of {len(tests)} do not pass"
