@@ -151,15 +151,35 @@ static bool store(struct cpu *cpu, struct va va, unsigned size, unsigned element
     return true;
 }
 
+/* Leave behind what lets the fast engine do the same access. */
+static void cache_for(struct cpu *cpu, struct va va) {
+    switch (va.reg) {
+    case EMU_DDC:
+    case EMU_RDDC: access_cache_ddc(cpu, va.address); break;
+    case EMU_CSP:
+    case EMU_RCSP: bounds_cache(cpu, R_SP); break;
+    default:
+        if (va.reg >= 0 && va.reg < R_ZERO) bounds_cache(cpu, (unsigned)va.reg);
+    }
+}
+
+/* Ops of atomic and ordered accesses are the fast engine's alone: nobody else leaves it anything behind. */
+static void cache_if_special(struct cpu *cpu, struct va va, unsigned flags) {
+    if (flags & (ACCESS_ATOMIC | ACCESS_ORDERED)) cache_for(cpu, va);
+}
+
 bool mem_load(struct cpu *cpu, struct va va, unsigned size, uint64_t *out, unsigned flags) {
     uint64_t value = 0;
     if (!load(cpu, va, size, size, &value, flags)) return false;
     *out = value;
+    cache_if_special(cpu, va, flags);
     return true;
 }
 
 bool mem_store(struct cpu *cpu, struct va va, unsigned size, uint64_t value, unsigned flags) {
-    return store(cpu, va, size, size, &value, flags);
+    if (!store(cpu, va, size, size, &value, flags)) return false;
+    cache_if_special(cpu, va, flags);
+    return true;
 }
 
 bool mem_load_pair(struct cpu *cpu, struct va va, unsigned size, uint64_t out[2], unsigned flags) {
@@ -176,18 +196,6 @@ bool mem_store_pair(struct cpu *cpu, struct va va, unsigned size, const uint64_t
     memcpy(bytes, &in[0], size);
     memcpy(bytes + size, &in[1], size);
     return store(cpu, va, 2 * size, size, bytes, flags);
-}
-
-/* Leave behind what lets the fast engine do the same access. */
-static void cache_for(struct cpu *cpu, struct va va) {
-    switch (va.reg) {
-    case EMU_DDC:
-    case EMU_RDDC: access_cache_ddc(cpu, va.address); break;
-    case EMU_CSP:
-    case EMU_RCSP: bounds_cache(cpu, R_SP); break;
-    default:
-        if (va.reg >= 0 && va.reg < R_ZERO) bounds_cache(cpu, (unsigned)va.reg);
-    }
 }
 
 bool mem_load_bytes(struct cpu *cpu, struct va va, unsigned size, unsigned element, void *out) {

@@ -131,7 +131,7 @@ SCALARS_FUSED(fnmsub, +, -)
         (void)element;                                                                                       \
         uint64_t r0 = SINGLE_LANE(of, from, 0), r1 = SINGLE_LANE(of, from, 1);                               \
         uint64_t r2 = SINGLE_LANE(of, from, 2), r3 = SINGLE_LANE(of, from, 3);                               \
-        bool good = GOOD_f32(r0) & GOOD_f32(r1) & GOOD_f32(r2) & GOOD_f32(r3);                               \
+        bool good = GOOD_f32(r0) && GOOD_f32(r1) && GOOD_f32(r2) && GOOD_f32(r3);                            \
         if (UNLIKELY(!host_is_whole_answer(cpu) || !good)) SLOWLY;                                           \
         SETV(D, r1 << 32 | r0, r3 << 32 | r2);                                                               \
         NEXT;                                                                                                \

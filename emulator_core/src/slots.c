@@ -1,6 +1,7 @@
 /* Pages of predecoded code: finding them, filling their slots, forgetting what was overwritten. */
 #include "slots.h"
 #include "access.h"
+#include "fast_atomic.h"
 #include "fast_float.h"
 #include "fast_vector.h"
 #include "fault.h"
@@ -29,10 +30,16 @@ __attribute__((constructor)) static void lowerings_collect(void) {
     for (const struct lowering *row = lowerings_vector; row->lower; row++) uses_fp[row->clause] = true;
 }
 
+static op_fn *quick_op(struct insn in, uint16_t clause) {
+    op_fn *quick = atomic_op(in);
+    if (!quick && !in.fp_off) quick = float_op(clause, in.word);
+    if (!quick && !in.fp_off) quick = vector_op(in);
+    return quick;
+}
+
 static void lower_cold(struct slot *s, op_ref *op, struct insn in, uint16_t clause) {
     s->rd = (uint8_t)clause, s->rn = (uint8_t)(clause >> 8), s->imm = (int32_t)in.word;
-    op_fn *quick = in.fp_off ? NULL : float_op(clause, in.word);
-    if (!quick && !in.fp_off) quick = vector_op(in);
+    op_fn *quick = quick_op(in, clause);
     *op = (op_ref){quick ? quick : fast_miss, step_cold};
 }
 

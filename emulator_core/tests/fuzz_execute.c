@@ -100,6 +100,11 @@ static uint32_t random_instruction(void) {
     if (pick(10) == 0) return random_compare();
     if (pick(4) == 0)
         return spare_pointers(0x38000000 | ((uint32_t)random_u64(&seed) & 0xc0ffffff)); /* ldur, str … */
+    if (pick(16) ==
+        0) { /* exclusives, acquire, release, CAS: what is not register 31 in them is mostly undefined */
+        uint32_t fixed = 0x08007c00 | (pick(2) ? 0x1f0000 : 0);
+        return spare_pointers(fixed | ((uint32_t)random_u64(&seed) & 0xc0ff83ff));
+    }
     if (pick(2)) return spare_pointers(random_common());
     uint32_t word = random_word();
     bool branch_or_system = (word >> 26 & 7) == 5;
