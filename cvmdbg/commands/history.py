@@ -179,9 +179,13 @@ def marks(session: Session, text: str) -> Result:
 def when(session: Session, text: str) -> Result:
     """Say event and tick."""
     tick, history = session.live.target.stop.tick, session.live.target.history
+    calls = len(session.live.trace)
+    if tick is None and history is not None:
+        place, end = history.now.tick, history.last.tick
+        line = f"{place} of {end}, call {calls}, {history.where}"
+        return Result((line,), {"position": place, "end": end, "calls": calls, "where": history.where})
     if tick is None:
         raise UserError(f"{session.launch.title} counts no ticks")
-    calls = len(session.live.trace)
     if history is None:
         return Result((f"tick {tick}, call {calls}",), {"tick": tick, "calls": calls})
     now, last = history.now, history.last

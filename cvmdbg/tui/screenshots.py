@@ -1,4 +1,4 @@
-"""The README's pictures: ``python -m cvmdbg.tui.screenshots OUTDIR`` writes debug.svg and trace.svg, always the same.
+"""The README's pictures: ``python -m cvmdbg.tui.screenshots OUTDIR`` writes debug, trace and time.svg, always the same.
 
 The demo guest stands in the LibOS just after the call with which a loaded library prints its line.
 """
@@ -47,7 +47,19 @@ async def pictures() -> dict[str, str]:
         app.go_workspace("trace")
         await settle(app, pilot)
         found["trace.svg"] = screen_svg(app)
+        await _look_back(app, pilot)
+        found["time.svg"] = screen_svg(app)
     return found
+
+
+async def _look_back(app: CvmApp, pilot: Pilot[int]) -> None:
+    """The run to its end, then back to its middle, with the Time pane."""
+    for line in ("mark printing", "delete 1", "continue", "goto 50%"):
+        app.submit(line)
+        await settle(app, pilot)
+    app.go_workspace("debug")
+    app.focus_pane("time")
+    await settle(app, pilot)
 
 
 def _unfold_modules(app: CvmApp) -> None:

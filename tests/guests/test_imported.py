@@ -168,6 +168,16 @@ def test_facts_at_a_line_do_not_depend_on_the_way_there(name: str) -> None:
     assert sizes == sorted(sizes) and sizes[0] == 0, "nothing is known before its line"
 
 
+def test_the_log_is_walked_by_line_in_batch() -> None:
+    session = replay("musl.md")
+    assert session.execute("when").text == "148 of 148, call 2, past"
+    session.execute("goto 50%")
+    assert session.execute("when").text.startswith("77 of 148, call 0")
+    session.execute("previous-event load")
+    assert session.execute("when").text.startswith("7 of 148"), "no load before: the start"
+    assert session.module_rows() == ()
+
+
 # ---- files that are none, and hostile ones ---------------------------------------------------------------------------
 
 
