@@ -48,14 +48,14 @@ class Recordings:
         self.prune(place)
         return _new(_free_name(place, title), facts, limits)
 
-    def prune(self, place: Path) -> list[Path]:
-        """Make room by the policy; what was removed."""
+    def prune(self, place: Path, coming: int = 1) -> list[Path]:
+        """Make room by the policy for so many that come; what was removed, the newest first."""
         kept, total = self.settings.number("recordings keep"), self.settings.number("recordings size") * MIB
         gone = []
         newest = sorted(files(place), key=lambda path: path.stat().st_mtime, reverse=True)
         for number, path in enumerate(newest):
             total -= path.stat().st_size
-            if (number + 1 >= kept or total < 0) and not is_written(path):
+            if (number + coming >= kept or total < 0) and not is_written(path):
                 remove(path)
                 gone.append(path)
         return gone

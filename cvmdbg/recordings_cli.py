@@ -14,16 +14,27 @@ from cvmdbg.target import ReplayDivergence, UserError
 if TYPE_CHECKING:
     from sessions.reader import Recording
 
-VERBS = ("list", "verify", "trim", "remove")
+VERBS = {
+    "list": "what each holds (the default)",
+    "verify": "replay it and compare the digests at all checkpoints",
+    "trim": "remove the oldest until what is kept is within the stated limits",
+    "remove": "remove the files that are named",
+}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``sessions`` and ``diff`` to a command line."""
     sessions = subparsers.add_parser("sessions", help="list, verify, trim and remove recordings")
-    sessions.add_argument("verb", nargs="?", choices=VERBS, default="list", help="trim keeps to the stated limits")
-    sessions.add_argument("files", nargs="*", metavar="FILE", help="recordings; without them all that are kept")
     sessions.add_argument("--json", action="store_true", help="one JSON array of rows")
-    sessions.set_defaults(act=main)
+    sessions.set_defaults(act=main, verb="list", files=[])
+    verbs = sessions.add_subparsers(metavar="VERB")
+    for verb, about in VERBS.items():
+        words = verbs.add_parser(verb, help=about)
+        if verb != "trim":
+            some = "+" if verb == "remove" else "*"
+            words.add_argument("files", nargs=some, metavar="FILE", help="a recording; without any all that are kept")
+        words.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="one JSON array of rows")
+        words.set_defaults(verb=verb)
     diff = subparsers.add_parser("diff", help="where two recordings differ first, and how")
     diff.add_argument("first", metavar="A")
     diff.add_argument("second", metavar="B")
@@ -38,10 +49,8 @@ def main(arguments: argparse.Namespace) -> int:
     place = recordings.folder()
     chosen = [_existing(place, name) for name in arguments.files]
     kept = chosen or sorted(recordings.files(place), key=lambda path: path.stat().st_mtime)
-    if arguments.verb == "remove" and not chosen:
-        raise UserError("sessions remove takes the files that are to go")
     rows = _VERBS[arguments.verb](kept)
-    _print(rows, arguments.json, f"no recordings in {place}")
+    _print(rows, arguments.json, f"no recordings in {place}" if not kept else "nothing had to go")
     return 0 if all(row.get("ok", True) for row in rows) else 1
 
 
@@ -73,24 +82,23 @@ def _verify(paths: list[Path]) -> list[dict[str, Any]]:
     return [_row(path, _replay) for path in paths]
 
 
-def _trim(paths: list[Path]) -> list[dict[str, Any]]:
+def _trim(_: list[Path]) -> list[dict[str, Any]]:
     from cvmdbg import recordings
     from cvmdbg.settings import Settings
 
-    gone = recordings.Recordings(Settings()).prune(recordings.folder())
-    return [{"file": str(path), "text": f"removed {path.name}"} for path in gone if path in paths or paths]
+    gone = recordings.Recordings(Settings()).prune(recordings.folder(), coming=0)
+    return [{"file": str(path), "text": f"removed {path.name}"} for path in gone]
 
 
 def _remove(paths: list[Path]) -> list[dict[str, Any]]:
     from sessions.recorder import is_written, remove
 
-    rows = []
     for path in paths:
         if is_written(path):
-            raise UserError(f"{path.name} is being written by another program")
+            raise UserError(f"{path.name} is being written by another program; nothing was removed")
+    for path in paths:
         remove(path)
-        rows.append({"file": str(path), "text": f"removed {path.name}"})
-    return rows
+    return [{"file": str(path), "text": f"removed {path.name}"} for path in paths]
 
 
 _VERBS: dict[str, Callable[[list[Path]], list[dict[str, Any]]]] = {

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cvmdbg.targets.inferior import Inferior
 from cvmdbg.targets.registers import NUMBERS
 from emulator_core.capability import Capability
-from sessions.machine import Json
+from sessions.machine import PAGE, Json
 from sessions.reader import Recording
 from sessions.source import timeline_of
 from sessions.timeline import Timeline
 
 FIELDS = ("tag", "value", "base", "limit", "perms", "otype")
+GRANULE = 16
 MAX_PAGES = 8
+"""So many pages are told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,17 @@ def first_difference(first: Recording, second: Recording) -> Difference | None:
             low = middle + 1
         else:
             high = middle
-    return _states_differ(a.at(low), b.at(low), low)
+    return _joined(_states_differ(a.at(low), b.at(low), low), first, second, number)
+
+
+def _joined(states: Difference, first: Recording, second: Recording, number: int | None) -> Difference:
+    """The event from which states differ is told before them."""
+    if number is None:
+        return states
+    event = _events_differ(first, second, number)
+    if event.tick != states.tick:
+        return states
+    return Difference(event.tick, (*event.lines, *states.lines), states.value | {"differs": event.value})
 
 
 def _digests(a: _Side, b: _Side, tick: int) -> bool:
@@ -97,19 +110,37 @@ def _ends_differ(first: Recording, second: Recording) -> Difference:
 
 def _states_differ(a: Inferior, b: Inferior, tick: int) -> Difference:
     lines = [f"states differ from tick {tick} on:"]
+    lines += _only(a, b)
     registers: list[Json] = []
     for thread in sorted({*a.machine.threads()} & {*b.machine.threads()}):
         for name, mine, theirs in _registers(a, b, thread):
             lines.append(f"  thread {thread} {name}: {_how(mine, theirs)}")
-            registers.append({"thread": thread, "register": name, "a": hex(mine), "b": hex(theirs)})
-    pages = a.save().changes(None), b.save().changes(None)
+            registers.append({"thread": thread, "register": name, **_both(mine, theirs)})
     memory: list[Json] = []
-    for address in sorted({*pages[0], *pages[1]}):
-        found = _bytes(a, b, address)
-        if found is not None and len(memory) < MAX_PAGES:
-            lines.append(f"  memory {found[0]:x}: {found[1].hex()} and {found[2].hex()}")
-            memory.append({"address": hex(found[0]), "a": found[1].hex(), "b": found[2].hex()})
+    for address, mine, theirs in _granules(a, b):
+        lines.append(f"  memory {address:x}: {_how(mine, theirs)}")
+        memory.append({"address": hex(address), **_both(mine, theirs)})
     return Difference(tick, tuple(lines), {"kind": "state", "tick": tick, "registers": registers, "memory": memory})
+
+
+def _only(a: Inferior, b: Inferior) -> list[str]:
+    """What the schedules and the mappings of one alone have."""
+    lines = []
+    for letter, one, other in (("A", a.machine, b.machine), ("B", b.machine, a.machine)):
+        lines += [f"  thread {number} is in {letter} alone" for number in sorted({*one.threads()} - {*other.threads()})]
+        regions = sorted({*one.regions()} - {*other.regions()})
+        lines += [f"  mapping {low:x}, {size:#x} bytes, is in {letter} alone" for low, size, *_ in regions]
+    if a.schedule.current != b.schedule.current:
+        lines.append(f"  thread {a.schedule.current} runs and thread {b.schedule.current}")
+    return lines
+
+
+def _both(mine: int, theirs: int) -> dict[str, Json]:
+    """Both values; what differs by field where either is a capability."""
+    said: dict[str, Json] = {"a": hex(mine), "b": hex(theirs)}
+    if (mine | theirs) >> 64:
+        said["fields"] = {name: [_text(x), _text(y)] for name, x, y in _fields(mine, theirs)}
+    return said
 
 
 def _registers(a: Inferior, b: Inferior, thread: int) -> list[tuple[str, int, int]]:
@@ -121,26 +152,40 @@ def _how(mine: int, theirs: int) -> str:
     """Field by field where either is a capability."""
     if not (mine | theirs) >> 64:
         return f"{mine:x} and {theirs:x}"
+    if not (mine | theirs) >> 128:
+        return f"{mine:032x} and {theirs:032x}"
+    parts = [f"{name} {_text(x)} and {_text(y)}" for name, x, y in _fields(mine, theirs)]
+    return ", ".join(parts) or f"raw bits {mine:x} and {theirs:x}"
+
+
+def _fields(mine: int, theirs: int) -> list[tuple[str, int | bool, int | bool]]:
     a, b = Capability(mine), Capability(theirs)
-    parts = [
-        f"{name} {_text(getattr(a, name))} and {_text(getattr(b, name))}"
-        for name in FIELDS
-        if getattr(a, name) != getattr(b, name)
-    ]
-    return ", ".join(parts) or "raw bits"
+    fields = [(name, getattr(a, name), getattr(b, name)) for name in FIELDS]
+    return [field for field in fields if field[1] != field[2]]
 
 
 def _text(value: int | bool) -> str:
     return str(int(value)) if isinstance(value, bool) else f"{value:x}"
 
 
-def _bytes(a: Inferior, b: Inferior, address: int) -> tuple[int, bytes, bytes] | None:
-    """The first granule of a page that differs, tags included."""
-    left, right = a.save().pages([address]), b.save().pages([address])
-    if left == right:
-        return None
-    at = next((n for n in range(0, 4096, 16) if left[n : n + 16] != right[n : n + 16]), 0)
-    return address + at, left[at : at + 16], right[at : at + 16]
+def _granules(a: Inferior, b: Inferior) -> Iterator[tuple[int, int, int]]:
+    """The first granule that differs, with its tag as bit 128, of the first pages that do."""
+    left, right = a.save(), b.save()
+    shown = 0
+    for address in sorted({*left.changes(None), *right.changes(None)}):
+        mine, theirs = left.pages([address]), right.pages([address])
+        if mine != theirs:
+            at = next(at for at in range(0, PAGE, GRANULE) if _granule(mine, at) != _granule(theirs, at))
+            yield address + at, _granule(mine, at), _granule(theirs, at)
+            shown += 1
+        if shown == MAX_PAGES:
+            return
+
+
+def _granule(page: bytes, at: int) -> int:
+    number = at // GRANULE
+    tag = page[PAGE + number // 8] >> number % 8 & 1
+    return tag << 128 | int.from_bytes(page[at : at + GRANULE], "little")
 
 
 def moment_difference(a: Inferior, b: Inferior, tick: int) -> Difference | None:

@@ -10,7 +10,13 @@ import random
 import resource
 import shutil
 import signal
+import sqlite3
+import sys
+import tempfile
 import time
+import traceback
+import zlib
+from collections.abc import Callable
 from mmap import mmap
 from pathlib import Path
 
@@ -32,6 +38,9 @@ from tests.targets.toy import PRINT, TRAP, ToyGuest
 KILLS = int(os.environ.get("CVMDBG_KILLS", "3"))
 DAMAGED = int(os.environ.get("CVMDBG_DAMAGED", "150"))
 SEEDS = int(os.environ.get("CVMDBG_SEEDS", "8"))
+NOBODY = 65534
+MEMORY = 600 << 20
+"""Bytes that reading any file may take."""
 BUSY = ["mov x9, #0x4000", "again:", "add x1, x1, #0x1", "str x1, [x28]", "subs x9, x9, #0x1", "b.ne @again"]
 BUSY += ["mov x9, #0x4000", "mov x0, x1", f"mov x14, #{PRINT:#x}", TRAP, "b @again"]
 
@@ -54,11 +63,9 @@ def start(path: Path, told: mmap, limit: int | None = None) -> int:
         os._exit(1)
 
 
-def test_a_killed_recording_opens_and_has_lost_a_second_at_most(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_recording_opens_and_has_lost_a_second_at_most(tmp_path: Path) -> None:
     dice = random.Random(KILLS)
-    opened = 0
+    opened = early = 0
     for number in range(KILLS):
         path, told = tmp_path / f"{number}.cvmrec", mmap(-1, 16)
         child = start(path, told)
@@ -73,16 +80,39 @@ def test_a_killed_recording_opens_and_has_lost_a_second_at_most(
         if not path.exists():
             continue  # killed before there was a file
         known = max((tick for at, tick in history if at <= killed - 1.0), default=0)
-        copy = tmp_path / f"copy-{number}"
-        copy.mkdir()
-        for part in tmp_path.glob(f"{number}.cvmrec*"):
-            shutil.copy(part, copy / part.name)
-        with monkeypatch.context() as patch:
-            patch.setattr(reader, "_may_write", lambda _: False)  # as from a read-only place
-            check_killed(copy / path.name, known)
-        check_killed(path, known)
+        early += not known
+        with tempfile.TemporaryDirectory() as elsewhere:
+            for part in tmp_path.glob(f"{path.name}*"):
+                shutil.copy(part, elsewhere)
+            check_killed(path, known)
+            check_read_only(Path(elsewhere), path.name, known)
         opened += 1
     assert opened >= KILLS // 2
+    print(f"{KILLS} kills: {opened} files, {early} of the first second, {KILLS - opened} before there was a file")
+
+
+def check_read_only(place: Path, name: str, known: int) -> None:
+    """The same from a copy that nobody may change, read by a user without rights."""
+    for part in place.iterdir():
+        part.chmod(0o444)
+    place.chmod(0o555)
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setresgid(NOBODY, NOBODY, NOBODY)
+                os.setresuid(NOBODY, NOBODY, NOBODY)
+            assert not os.access(place, os.W_OK)
+            before = {part.name: part.read_bytes() for part in place.iterdir()}
+            check_killed(place / name, known)
+            assert {part.name: part.read_bytes() for part in place.iterdir()} == before
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def check_killed(path: Path, known: int) -> None:
@@ -198,6 +228,56 @@ def looked_through(path: Path) -> bool:
     return False
 
 
+def test_a_hostile_file_takes_bounded_memory(whole: bytes, tmp_path: Path) -> None:
+    for number, bomb in enumerate(BOMBS):
+        path = tmp_path / f"{number}.cvmrec"
+        path.write_bytes(whole)
+        with sqlite3.connect(path) as file:
+            bomb(file)
+        file.close()
+        child = os.fork()
+        if not child:
+            os._exit(within(MEMORY, path))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, bomb
+
+
+def within(room: int, path: Path) -> int:
+    """Look through a file with so many bytes more of address space than now."""
+    now = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + room, now + room))
+    try:
+        looked_through(path)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"{path.name}: at most {peak >> 10} MiB resident", file=sys.stderr)
+    return 0
+
+
+def deflated_zeros(size: int) -> bytes:
+    """So many zeros, deflated."""
+    engine, block = zlib.compressobj(9), bytes(1 << 20)
+    return b"".join([*(engine.compress(block) for _ in range(size >> 20)), engine.flush()])
+
+
+def swell(statement: str, size: int = 1 << 30) -> Callable[[sqlite3.Connection], object]:
+    """A change of a file that puts a bomb into one of its columns."""
+    return lambda file: file.execute(statement, (deflated_zeros(size),))
+
+
+BOMBS = (
+    swell("UPDATE events SET packed=?"),
+    swell("UPDATE observations SET packed=?"),
+    swell("UPDATE crossings SET packed=?"),
+    swell("UPDATE checkpoint SET state=?"),
+    swell("UPDATE checkpoint SET touched=?"),
+    swell("UPDATE content SET packed=?"),
+    swell("UPDATE page SET packed=?"),
+    swell("UPDATE guest SET packed=?"),
+)
+
+
 @pytest.mark.parametrize("content", [b"", b"SQLite format 3\0", b"x" * 5000, b"SQLite format 3\0" + bytes(5000)])
 def test_other_files_are_no_recordings(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "other"
@@ -222,8 +302,6 @@ def test_every_schedule_replays_to_its_digests(seed: int, tmp_path: Path) -> Non
 
 
 def test_a_replay_that_differs_says_where(tmp_path: Path) -> None:
-    import sqlite3
-
     path = tmp_path / "a.cvmrec"
     target = EmulatorTarget(ToyGuest(COUNT, threads=2), recorder=Recorder(path, {}))
     target.resume(Move.CONTINUE, budget=1_500_000)
