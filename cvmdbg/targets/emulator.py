@@ -213,16 +213,19 @@ class EmulatorTarget(InferiorTarget):
     def _slice(self, end: int) -> tuple[Reason, ...]:
         """Lets the current thread run up to the next thing that is due."""
         thread = self.inferior.schedule.current
-        due = [end, self._turn_ends, NO_BUDGET if self.keeping is None else self.keeping.due]
+        due = min(end, NO_BUDGET if self.keeping is None else self.keeping.due)
         alarm = self.guest.alarm()
         if alarm is not None:
-            due.append(alarm)
+            due = min(due, alarm)
+        if due > self._turn_ends and not self._alone(thread):
+            due = self._turn_ends
         if self._meets_breakpoint(thread):
             return (Reason(StopKind.BREAKPOINT),)
         self._reported.discard(thread)
-        stop = self._calls(thread, min(due))
+        stop = self._calls(thread, due)
         if stop is None:
-            stop = self.inferior.machine.run(thread, min(due) - self.tick)
+            stop = self.inferior.machine.run(thread, due - self.tick)
+        self._pass_turns()
         crossed = self._collect_crossings()
         reasons = self._reasons(stop) if isinstance(stop, _core.Stop) else stop
         if crossed and self.breaks.crossings:
@@ -346,6 +349,15 @@ class EmulatorTarget(InferiorTarget):
         if following is not None and (following != schedule.current or not self._current_runs()):
             self._switch_to(following)
         self._turn_ends = self.tick + self._quantum()
+
+    def _alone(self, thread: int) -> bool:
+        """Would each turn that ends begin again with the same thread? Then no run is cut for it."""
+        return self._dice is None and self.inferior.schedule.able() == [thread]
+
+    def _pass_turns(self) -> None:
+        """Ends the turns that a thread alone ran through, so that the next one ends where it would have anyway."""
+        if self._turn_ends < self.tick:
+            self._turn_ends = self.tick + (self._turn_ends - self.tick) % QUANTUM
 
     def _following(self) -> int | None:
         """Who has the next turn: round robin, or any runnable thread as a seed has it."""

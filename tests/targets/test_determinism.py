@@ -55,13 +55,15 @@ def test_a_load_has_the_same_states_stepped_in_random_slices_and_at_once() -> No
 
 @pytest.mark.parametrize("name", sorted(END))
 def test_a_guest_ends_at_the_same_tick_and_state_in_one_continue_and_in_slices(name: str) -> None:
-    whole, sliced = fresh(name), fresh(name)
+    events: tuple[list[Event], list[Event]] = ([], [])
+    whole, sliced = (EmulatorTarget(open_guest(f"demo:{name}"), record=log.append) for log in events)
     whole.resume(Move.CONTINUE)
     dice = random.Random(3)
     while sliced.stop.reason(StopKind.EXIT) is None:
         sliced.resume(Move.CONTINUE, budget=dice.randrange(1, 300_000))
     assert (whole.tick, sliced.tick) == (END[name], END[name])
     assert whole.inferior.digest() == sliced.inferior.digest()
+    assert events[0] == events[1]
 
 
 @pytest.mark.parametrize("name", ["libhello", "threads", "two_layers", "faults"])
