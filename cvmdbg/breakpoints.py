@@ -21,6 +21,8 @@ class Breakpoint:
     """One row of ``info breakpoints``. ``kind``: breakpoint, hw watchpoint, read watchpoint, acc watchpoint,
 
     tag watchpoint, catchpoint, dprintf. ``spec`` is what was typed; ``event`` and ``which`` belong to catchpoints.
+
+    ``slots`` are what ``catch reloc`` watches, ``watches`` their watchpoints, ``filled`` those that are bound.
     """
 
     number: int
@@ -46,6 +48,9 @@ class Breakpoint:
     watch: int | None = None
     old: Value | None = None
     format: str = ""
+    slots: tuple[int, ...] = ()
+    watches: dict[int, int] = field(default_factory=dict)
+    filled: set[int] = field(default_factory=set)
 
     @property
     def named(self) -> bool:
@@ -93,6 +98,7 @@ class Breakpoints:
         self._sites.clear()
         for breakpoint_ in self:
             breakpoint_.watch, breakpoint_.hits = None, 0
+            breakpoint_.slots, breakpoint_.watches, breakpoint_.filled = (), {}, set()
             if breakpoint_.named:
                 breakpoint_.sites = ()
             if breakpoint_.enabled and stops is not None:
@@ -141,6 +147,14 @@ class Breakpoints:
         if breakpoint_.enabled:
             self._set(breakpoint_)
 
+    def cover(self, breakpoint_: Breakpoint, slots: tuple[int, ...]) -> None:
+        """Watch these slots and no others."""
+        if breakpoint_.enabled:
+            self._unset(breakpoint_)
+        breakpoint_.slots = slots
+        if breakpoint_.enabled:
+            self._set(breakpoint_)
+
     def remove(self, number: int) -> None:
         """Forget it."""
         breakpoint_ = self.get(number)
@@ -174,6 +188,10 @@ class Breakpoints:
         """The one that a watchpoint of the target belongs to."""
         return next((b for b in self if b.watch == watch), None)
 
+    def by_slot(self, watch: int) -> tuple[Breakpoint, int] | None:
+        """The catchpoint and its slot that a watchpoint of the target belongs to."""
+        return next(((b, b.watches[watch]) for b in self if watch in b.watches), None)
+
     def catching(self, event: str) -> list[Breakpoint]:
         """Enabled catchpoints of an event."""
         return [b for b in self if b.enabled and b.event == event]
@@ -191,7 +209,10 @@ class Breakpoints:
                 done.append(site)
             if breakpoint_.access:
                 breakpoint_.watch = self.power.add_watchpoint(breakpoint_.address, breakpoint_.size, breakpoint_.access)
+            for slot in breakpoint_.slots:
+                breakpoint_.watches[self.power.add_watchpoint(slot, 8, "w")] = slot
         except TargetError:
+            self._unwatch(breakpoint_)
             for site in done:
                 self.release(site)
             raise
@@ -199,9 +220,15 @@ class Breakpoints:
     def _unset(self, breakpoint_: Breakpoint) -> None:
         for site in breakpoint_.sites:
             self.release(site)
+        self._unwatch(breakpoint_)
+
+    def _unwatch(self, breakpoint_: Breakpoint) -> None:
         if breakpoint_.watch is not None:
             self.power.remove_watchpoint(breakpoint_.watch)
             breakpoint_.watch = None
+        for watch in breakpoint_.watches:
+            self.power.remove_watchpoint(watch)
+        breakpoint_.watches = {}
 
 
 def sites_text(sites: tuple[int, ...]) -> str:

@@ -21,6 +21,7 @@ from cvmdbg.frames import Frame, Link, Unwinder
 from cvmdbg.guests.guest import Module
 from cvmdbg.scope import FrameScope
 from cvmdbg.settings import Settings
+from cvmdbg.slots import loads_something, watch_slots
 from cvmdbg.symbols import Loaded, Symbols
 from cvmdbg.target import (
     Crossing,
@@ -39,6 +40,10 @@ from sessions.event import Call, Captured, Halted, ModuleLoad, Note, Observation
 
 if TYPE_CHECKING:
     from cvmdbg.session import Facts
+
+
+CROSSING = ("syscall", "hostcall", "crossing", "reloc")
+"""Catchpoints that look at each crossing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class Debugger:
     def follow_crossings(self) -> None:
         """Stop at each crossing when the trace is exact or something catches crossings."""
         if self.target.stops is not None:
-            caught = any(b.event in ("syscall", "hostcall", "crossing") for b in self.breakpoints)
+            caught = any(b.event in CROSSING for b in self.breakpoints)
             self.target.stops.catch_crossings(caught or self.settings.on("trace exact"))
 
     @property
@@ -113,9 +118,12 @@ class Debugger:
         if self.in_past:
             found = [self.trace.recall(item) for item in drained if isinstance(item, Crossing)]
             self.seen = [seen for seen in found if seen is not None]
-            return drained
-        for item in drained:
-            self._take(item)
+        else:
+            for item in drained:
+                self._take(item)
+        if self.breakpoints.catching("reloc") and loads_something(self.seen):
+            self.look_at_now()
+            self.refresh()
         return drained
 
     @property
@@ -255,6 +263,7 @@ class Debugger:
 
         if self.target.stops is not None:
             resolve_pending(self)
+            watch_slots(self)
 
     def changed(self) -> None:
         """Registers or memory were set: forget what was derived from them."""

@@ -13,6 +13,7 @@ from cvmdbg.expressions import parse
 from cvmdbg.forms import hexa
 from cvmdbg.frames import Unwinder
 from cvmdbg.scope import FrameScope
+from cvmdbg.slots import bound_row, filled
 from cvmdbg.target import Reason, Stop, StopKind, TargetError, UserError
 from cvmdbg.values import Value, format_text, load, show
 
@@ -48,7 +49,7 @@ class Judge:
                 return halt
         halt = self._crossed(stop, plan)
         if stop.reason(StopKind.WATCHPOINT) is not None:
-            halt = self._watched(stop) or halt
+            halt = self._watched(stop) or self._bound(stop) or halt
         if stop.reason(StopKind.BREAKPOINT) is not None or stepping:
             halt = self._broke(stop, plan) or halt
         if halt is None and stop.reason(StopKind.BREAKPOINT) is None and self._reached(stop, plan):
@@ -207,11 +208,34 @@ class Judge:
             return Halt(stop, "watchpoint", text, breakpoint_.number, lines)
         return None
 
+    def _bound(self, stop: Stop) -> Halt | None:
+        """Catchpoints whose slot the last instruction bound, or unbound when the run goes backwards."""
+        for reason in stop.reasons:
+            found = self.debugger.breakpoints.by_slot(reason.watch.watchpoint) if reason.watch is not None else None
+            if found is None or reason.watch is None:
+                continue
+            breakpoint_, slot = found
+            row = bound_row(self.debugger, slot, breakpoint_.which)
+            done = row is not None and row.state == "done"
+            if done == (slot in breakpoint_.filled):
+                continue
+            breakpoint_.filled ^= {slot}
+            if not self._counts(breakpoint_, stop):
+                continue
+            where = self.debugger.symbols.name_at(reason.watch.pc)
+            place = where.text if where is not None else hexa(reason.watch.pc)
+            owner = f" of {row.module}" if row is not None else ""
+            text = f"catchpoint {breakpoint_.number} ({breakpoint_.spec}, slot {hexa(slot)}{owner}, write by {place})"
+            return Halt(stop, "breakpoint", text, breakpoint_.number, (row.text,) if row is not None else ())
+        return None
+
     def look_at_watched(self) -> None:
         """What is watched is read anew before a run: it may have been set, or deployed again."""
         for breakpoint_ in self.debugger.breakpoints:
             now = self._watch_value(breakpoint_)
             breakpoint_.old = now if now is not None else breakpoint_.old
+        for breakpoint_ in self.debugger.breakpoints.catching("reloc"):
+            breakpoint_.filled = filled(self.debugger, breakpoint_)
 
     def _watch_value(self, breakpoint_: Breakpoint) -> Value | None:
         if breakpoint_.old is None:

@@ -567,6 +567,7 @@ class RelocationRow:
     ``value`` is the address that the slot holds or is to hold; ``minted`` the 129 bits of the slot when it is a
     capability that has been made, else None. ``state``: done, expected, lazy (bound at its first call), failed.
     ``provider`` is the module that has the symbol, with its badge; ``note`` says why it failed, or what is wide.
+    ``filled`` is the tick of the write that filled it, where that was asked for and is recorded.
     """
 
     number: int
@@ -580,6 +581,7 @@ class RelocationRow:
     provider: str
     state: str
     note: str
+    filled: int | None = None
 
     @property
     def text(self) -> str:
@@ -589,7 +591,9 @@ class RelocationRow:
         mark = {"done": "✓", "failed": "✗"}.get(self.state, "·")
         head = f"{mark}{self.number:>5} {self.module:<14} {self.kind:<10} {hexa(self.slot):>12} ← {value:<12}"
         state = "" if self.state == "done" else self.state
-        return f"{head} {made:<28} {self.symbol} {self.provider} {state} {self.note}".rstrip()
+        when = "" if self.filled is None else f"tick {self.filled:,}"
+        tail = " ".join(part for part in (self.symbol, self.provider, state, self.note, when) if part)
+        return f"{head} {made:<28} {tail}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ Everything is read from the files and from memory as it stands, so it is as true
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,8 @@ from emulator_core.capability import Capability
 if TYPE_CHECKING:
     from cvmdbg.debugger import Debugger
 
+MOST_TIMES = 128
+"""Slots whose filling is looked up at once."""
 WIDE = 1 << 20
 """Bounds from this size on are worth a note when the module is smaller."""
 _TLS = ("TLS_DTPMOD", "TLS_DTPREL", "TLS_TPREL", "TLSDESC")
@@ -59,6 +61,7 @@ class Relocations:
     def __init__(self, debugger: Debugger, dynamics: dict[int, Dynamic]) -> None:
         self._debugger = debugger
         self.modules = tuple(_linked(debugger, dynamics))
+        self._missing: dict[str, tuple[str, ...]] = {}
 
     def __len__(self) -> int:
         return sum(len(module.relocations) for module in self.modules)
@@ -84,6 +87,11 @@ class Relocations:
         end = None if count is None else start + count
         return tuple(self._row(*item) for item in wanted[start:end])
 
+    def binding(self, symbol: str) -> tuple[RelocationRow, ...]:
+        """The rows whose slots bind a symbol: the loader's name of it, exactly."""
+        numbered = enumerate(((module, found) for module in self.modules for found in module.relocations), 1)
+        return tuple(self._row(number, *pair) for number, pair in numbered if pair[1].symbol == symbol)
+
     def done(self, module: Linked) -> int:
         """How many of a module's slots are filled (or wait for their first call)."""
         return sum(row.state in ("done", "lazy") for row in self.of(module))
@@ -101,6 +109,8 @@ class Relocations:
         else:
             value, state, note = self._plain(module, found, held, target, problem)
             made = None
+        if state == "expected" and found.symbol and target is None and not note and found.name not in _TLS:
+            note = f"no module defines it yet: {', '.join(self._awaited(module))} not loaded"
         return RelocationRow(
             number=number,
             module=module.entry.module.name,
@@ -156,8 +166,20 @@ class Relocations:
                 return who, other.bias + place + found.addend, ""
         if found.weak:
             return "", None, ""
+        if self._awaited(module):
+            return "", None, ""
         searched = ", ".join(other.entry.module.name for other in self._others(module))
         return "", None, f"no module defines {found.symbol}: looked in {searched}"
+
+    def _awaited(self, module: Linked) -> tuple[str, ...]:
+        """Libraries that modules of its compartment need and that are not in memory."""
+        badge = module.entry.module.compartment
+        if badge not in self._missing:
+            others = self._others(module)
+            have = {name for other in others for name in (other.entry.module.name, other.dynamic.soname)}
+            needed = dict.fromkeys(name for other in others for name in other.dynamic.needed)
+            self._missing[badge] = tuple(name for name in needed if name not in have)
+        return self._missing[badge]
 
     def _others(self, module: Linked) -> list[Linked]:
         """The modules that symbols are looked for in: those of the same compartment, in order."""
@@ -185,6 +207,23 @@ class Relocations:
             return power.read(slot & ~15) if power is not None else None
         except TargetError:
             return None
+
+
+def times_filled(debugger: Debugger, rows: tuple[RelocationRow, ...]) -> tuple[RelocationRow, ...]:
+    """Rows with the tick of the write that gave each done slot what it holds; as they are without a history.
+
+    UserError for more than ``MOST_TIMES`` rows: each one is a search of the recording.
+    """
+    history = debugger.target.history
+    if history is None:
+        return rows
+    if len(rows) > MOST_TIMES:
+        raise UserError(f"{len(rows)} slots are too many to look up: at most {MOST_TIMES}; name a module or a symbol")
+    found = []
+    for row in rows:
+        write = history.last_access(row.slot, 8, "w", history.now) if row.state in ("done", "lazy") else None
+        found.append(replace(row, filled=write.mark.tick) if write is not None else row)
+    return tuple(found)
 
 
 def _linked(debugger: Debugger, dynamics: dict[int, Dynamic]) -> list[Linked]:

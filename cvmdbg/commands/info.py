@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from typing import TYPE_CHECKING
 
 from cvmdbg.analysis import panes
 from cvmdbg.analysis.printed import printed_relocations
 from cvmdbg.analysis.registers import KINDS, grant_lines, register_rows, register_value
+from cvmdbg.analysis.relocations import times_filled
 from cvmdbg.commands.report import capability_value, jsonable, table
 from cvmdbg.commands.table import Command, Json, Result
 from cvmdbg.forms import VALUE, capability_columns, hexa
@@ -153,7 +155,11 @@ def info_relocations(session: Session, text: str) -> Result:
     """Slots with what they hold, who provides it, and what did not resolve; a word keeps those that have it."""
     if not session.relocation_count() and printed_relocations(session.live):
         return _printed(session, text)
+    when = re.match(r"-when(?=\s|$)", text.strip())
+    text = text.strip()[when.end() if when else 0 :]
     rows = session.relocation_rows(0, None, text.strip())
+    if when:
+        rows = times_filled(session.live, rows)
     header = f"{'#':>6} {'module':<14} {'type':<10} {'slot':>12}   value"
     nothing = f"no relocation has {text.strip()} in its module, type or symbol" if text.strip() else NOTHING_LOADED
     return table(rows, header, nothing, "relocations")
@@ -342,10 +348,11 @@ COMMANDS = (
         "slots with what they hold and who provides it",
         ("info rel",),
         (),
-        "[MODULE · TYPE · SYMBOL]",
+        "[-when] [MODULE · TYPE · SYMBOL]",
         "g",
-        "A slot is done, lazy (bound at its first call), expected, or failed with the reason.",
-        ("info relocations", "info relocations libso_test", "info relocations puts"),
+        "A slot is done, lazy (bound at its first call), expected, or failed with the reason. -when looks the tick up "
+        "at which each was filled, in what is recorded.",
+        ("info relocations", "info relocations libso_test", "info relocations -when puts"),
         info_relocations,
     ),
     Command(

@@ -22,7 +22,21 @@ if TYPE_CHECKING:
     from cvmdbg.running import Run
     from cvmdbg.session import Session
 
-HEX_FIELDS = {"address", "base", "origin", "target", "pc", "limit", "word", "cause", "value", "sites", "capability"}
+HEX_FIELDS = {
+    "address",
+    "base",
+    "origin",
+    "target",
+    "pc",
+    "limit",
+    "word",
+    "cause",
+    "value",
+    "sites",
+    "capability",
+    "slot",
+    "minted",
+}
 """Fields of rows that are addresses, words or capabilities: hex strings in JSON."""
 
 

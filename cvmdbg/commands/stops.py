@@ -6,11 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from cvmdbg.analysis.calls import number_of
+from cvmdbg.analysis.relocations import times_filled
 from cvmdbg.breakpoints import Breakpoint, sites_text
 from cvmdbg.commands.report import jsonable, table
 from cvmdbg.commands.table import Command, Result
+from cvmdbg.debugger import CROSSING
 from cvmdbg.expressions import parse
 from cvmdbg.locations import describe_sites, locate
+from cvmdbg.slots import slot_rows, watch_slots
 from cvmdbg.target import TargetError, UserError
 from cvmdbg.values import load
 
@@ -135,7 +138,7 @@ def awatch(session: Session, text: str) -> Result:
 
 # ---- catchpoints ----
 
-EVENTS = ("syscall", "hostcall", "crossing", "fault", "load")
+EVENTS = ("syscall", "hostcall", "crossing", "fault", "load", "reloc")
 
 
 def catch(session: Session, text: str) -> Result:
@@ -144,6 +147,8 @@ def catch(session: Session, text: str) -> Result:
     if event not in EVENTS:
         raise UserError(f"catch what? {', '.join(EVENTS)}")
     which = which.strip()
+    if event == "reloc" and (not which or " " in which):
+        raise UserError("catch reloc takes one SYMBOL, as catch reloc puts")
     if event in ("syscall", "hostcall"):
         for word in which.split():
             if number_of(word, event == "hostcall") is None:
@@ -151,9 +156,19 @@ def catch(session: Session, text: str) -> Result:
     found = Breakpoint(0, "catchpoint", text.strip(), where=text.strip(), event=event, which=which)
     debugger = session.live
     debugger.breakpoints.add(found)
-    if event in ("syscall", "hostcall", "crossing"):
+    if event in CROSSING:
         debugger.breakpoints.power.catch_crossings(True)
-    return Result((f"catchpoint {found.number} ({text.strip()})",), jsonable(found.row))
+    line = f"catchpoint {found.number} ({text.strip()})"
+    if event == "reloc":
+        watch_slots(debugger)
+        return Result((line, *_slot_lines(session, found)), jsonable(found.row))
+    return Result((line,), jsonable(found.row))
+
+
+def _slot_lines(session: Session, found: Breakpoint) -> tuple[str, ...]:
+    """The slots that are known already, with the moment at which each was filled where there is a history."""
+    rows = times_filled(session.live, slot_rows(session.live, found.which))
+    return tuple(row.text for row in rows) or (f"no module in memory binds {found.which} yet: it waits for one",)
 
 
 # ---- changing them ----
@@ -330,10 +345,12 @@ COMMANDS = (
         "stop on an event",
         ("cat",),
         (),
-        "syscall · hostcall · crossing · fault · load [WHICH]",
+        "syscall · hostcall · crossing · fault · load [WHICH] · reloc SYMBOL",
         "b g",
-        "syscall and hostcall take names or numbers, crossing takes FROM TO badges, load a module's name.",
-        ("catch syscall openat", "catch crossing 17 16", "catch load", "catch hostcall 1"),
+        "syscall and hostcall take names or numbers, crossing takes FROM TO badges, load a module's name. "
+        "reloc stops when a loader binds a slot to the symbol, backwards before it does; a slot that is zeroed, copied "
+        "or pointed into its PLT is not bound yet.",
+        ("catch syscall openat", "catch crossing 17 16", "catch load", "catch hostcall 1", "catch reloc puts"),
         catch,
         completes="catch",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from cvmdbg.analysis.relocations import Relocations
 from cvmdbg.dynamic import Dynamic
 from cvmdbg.elf import ElfImage
 from cvmdbg.guests.linux.opening import Root
-from cvmdbg.launch import emulated
+from cvmdbg.launch import emulated, replayed
 from cvmdbg.session import Session
 from cvmdbg.target import UserError
 from emulator_core.capability import Capability
@@ -86,6 +87,60 @@ def test_a_library_of_dlopen_is_asked_for_at_run_time(opened: Open) -> None:
     assert opens["libso_test.so"] == "/usr/lib/libso_test.so"
 
 
+@pytest.fixture
+def recording() -> Iterator[Session]:
+    """The sample of a load that is over, standing at its end."""
+    session = replayed("sessions/samples/libhello-1.cvmrec")
+    session.connect()
+    yield session
+    session.close()
+
+
+def _states(session: Session) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in session.relocation_rows():
+        found.setdefault(row.module, []).append(row.state)
+    return found
+
+
+def test_a_recorded_load_at_its_end_half_way_and_before_it(recording: Session) -> None:
+    whole = recording.load_rows()
+    before = {"libos.so": ["done"] * 7, "libldso.so": ["done"] * 17}
+    assert _states(recording) == {**before, "app1": ["done"] * 10, "libso_test.so": ["done"] * 3}
+    recording.execute("goto 50%")
+    tick = recording.live.target.stop.tick
+    assert _states(recording) == {**before, "app1": ["expected"] * 10}
+    missing = recording.relocation_rows(only="libhello")[0]
+    assert missing.note == "no module defines it yet: libso_test.so not loaded"
+    traced = [row for row in whole if row.tick is not None and tick is not None and row.tick < tick]
+    assert [row for row in recording.load_rows() if row.tick is not None] == traced
+    assert ("open", "libso_test.so") in {(row.kind, row.module) for row in traced} and len(traced) < len(whole)
+    recording.execute("goto start")
+    assert _states(recording) == before
+    assert [row.what for row in recording.load_rows()] == ["7 of 7", "17 of 17"]
+    recording.execute("goto end")
+    assert recording.load_rows() == whole
+
+
+def test_slots_fill_and_empty_as_a_recording_runs_both_ways(recording: Session) -> None:
+    rows = recording.execute("info relocations -when app1").value
+    ticks = sorted(row["filled"] for row in rows)
+    assert len(set(ticks)) == 10
+    for done, tick in enumerate(ticks):
+        recording.execute(f"goto @{tick}")
+        assert recording.relocation_rows(only="app1")[0].badge == "17"
+        assert _states(recording)["app1"].count("done") == done
+    recording.execute("goto start")
+    recording.execute("catch reloc exit")
+    recording.execute("continue")
+    forth = recording.live.target.stop.tick
+    recording.execute("continue")
+    recording.execute("reverse-continue")
+    assert forth is not None and recording.live.target.stop.tick == forth - 1 and forth - 1 in ticks
+    recording.execute("reverse-continue")
+    assert recording.live.halt is not None and recording.live.halt.kind == "history"
+
+
 def test_the_monitors_own_pass_is_listed(opened: Open) -> None:
     rows = opened("libhello").relocation_rows(only="libos.so")
     assert rows and all(row.state == "done" and row.minted is not None for row in rows)
@@ -142,6 +197,10 @@ def test_glibcs_loader_step_by_step(root: Path) -> None:
     assert {row.state for rows in of.values() for row in rows} <= {"done", "lazy"}
     lazy = next(row for row in of["dynamic"] if row.symbol == "getenv")
     assert (lazy.state, lazy.provider) == ("lazy", "17 libc.so.6")
+    session.execute("catch reloc getenv")
+    session.execute("continue")
+    assert live.halt is not None and f"slot {lazy.slot:x} of dynamic, write by " in live.halt.text
+    assert "getenv" in live.halt.lines[0] and live.halt.lines[0].startswith("✓")
     session.execute("continue")
     steps = [(row.kind, row.module) for row in session.load_rows()]
     assert ("tried", "libc.so.6") in steps and ("unmap", "libm.so.6") in steps

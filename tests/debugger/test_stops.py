@@ -249,3 +249,48 @@ def test_a_failed_crossing_is_caught(opened: Open) -> None:
         session.execute("continue")
     assert session.live.halt is not None
     assert "✗ otype" in session.live.halt.text
+
+
+def test_catch_reloc_stops_when_a_slot_is_bound_and_backwards_before_it(opened: Open) -> None:
+    session = opened("libhello")
+    assert session.execute("catch reloc puts").lines[1].startswith("no module in memory binds puts yet")
+    session.execute("run")
+    places = []
+    for _ in range(2):
+        halt = session.live.halt
+        assert halt is not None and "write by relocate_table" in halt.text
+        places.append((halt.text, halt.stop.tick))
+        slot = int(halt.text.split("slot ")[1].split()[0], 16)
+        row = next(row for row in session.relocation_rows(only="puts") if row.slot == slot)
+        assert (row.state, halt.lines) == ("done", (row.text,))
+        session.execute("continue")
+    assert [text.split(" of ")[1].split(",")[0] for text, _ in places] == ["libso_test.so", "app1"]
+    assert session.status().state == "exit" and hits(session, 1) == 2
+    for text, tick in reversed(places):
+        session.execute("reverse-continue")
+        halt = session.live.halt
+        assert halt is not None and tick is not None and (halt.text, halt.stop.tick) == (text, tick - 1)
+        assert halt.lines[0].startswith("·") and "expected" in halt.lines[0]
+    session.execute("run")
+    assert session.live.halt is not None and session.live.halt.text == places[0][0]
+    session.execute("disable 1")
+    assert session.execute("continue").lines[-1].startswith("○ exited")
+
+
+def test_catch_reloc_of_a_bound_slot_says_when_it_was(opened: Open) -> None:
+    session = opened("libhello", "run")
+    said = session.execute("catch reloc libhello").lines[1:]
+    ticks = [int(line.rpartition(" tick ")[2].replace(",", "")) for line in said]
+    assert len(ticks) == 2
+    for tick in reversed(ticks):
+        session.execute("reverse-continue")
+        assert session.live.target.stop.tick == tick
+    with pytest.raises(UserError, match="one SYMBOL"):
+        session.execute("catch reloc")
+
+
+def test_without_a_recording_catch_reloc_stops_too(opened: Open) -> None:
+    session = opened("libhello", "catch reloc libhello", recording=False)
+    session.execute("run")
+    assert session.live.halt is not None and "slot 4400056b0 of app1" in session.live.halt.text
+    assert "tick" not in session.execute("info relocations -when libhello").lines[1]
