@@ -61,6 +61,12 @@ def unpack_pages(packed: bytes) -> list[int]:
     return found
 
 
+def pack_page(content: bytes) -> bytes:
+    """A page, deflated with the window that a page needs: a larger one costs more to set up than to use."""
+    engine = zlib.compressobj(1, zlib.DEFLATED, 12, 6)
+    return engine.compress(content) + engine.flush()
+
+
 class PageSum:
     """The sum of the digests of all pages that are not zero, kept up to date by changes."""
 

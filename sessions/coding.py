@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from sessions.columns import Column, Fetch, Malformed, Reader, Shapes, Store, Writer, inflated, shuffled, unshuffled
 from sessions.event import (
@@ -98,7 +99,7 @@ MAX_EFFECTS = 1 << 20
 def kinds_of(items: Iterable[object]) -> int:
     """The bits of some effects or observations."""
     bits = 0
-    for kind in {type(item) for item in items}:
+    for kind in set(map(type, items)):
         bits |= KIND_BITS[kind]
     return bits
 
@@ -110,10 +111,11 @@ def pack_events(events: Sequence[Event], store: Store) -> bytes:
     """Ticks, labels, numbers of effects; then the effects of all."""
     writer = Writer(store)
     writer.unsigned([len(events)])
+    effects = [event.effects for event in events]
     writer.unsigned([event.tick for event in events])
     writer.column(Column.TEXT, [event.label for event in events])
-    writer.numbers("I", [len(event.effects) for event in events])
-    writer.items([effect for event in events for effect in event.effects], EFFECTS)
+    writer.numbers("I", list(map(len, effects)))
+    writer.items(list(chain.from_iterable(effects)), EFFECTS)
     return writer.packed()
 
 

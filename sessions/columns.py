@@ -11,7 +11,8 @@ import zlib
 from array import array
 from collections.abc import Callable, Sequence
 from enum import Enum
-from itertools import accumulate
+from itertools import accumulate, chain
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 MAX_RAW = 64 << 20
@@ -71,14 +72,16 @@ class Writer:
     def items(self, items: Sequence[Any], shapes: Shapes) -> None:
         """Items of several kinds: the sequence of their codes, then the columns of each kind by code."""
         self.unsigned([len(items)])
-        codes = bytes([shapes[type(item)][0] for item in items])
-        self._out.append(codes)
-        for kind, (code, fields) in shapes.items():
-            if code not in codes:
+        kinds = list(map(type, items))
+        present = set(kinds)
+        codes = {kind: shapes[kind][0] for kind in present}
+        self._out.append(bytes(map(codes.__getitem__, kinds)))
+        for kind, (_, fields) in shapes.items():
+            if kind not in present:
                 continue
-            some = [item for item in items if type(item) is kind]
+            some = items if len(present) == 1 else [item for item, its in zip(items, kinds, strict=True) if its is kind]
             for name, column in fields:
-                self.column(column, [getattr(item, name) for item in some])
+                self.column(column, list(map(attrgetter(name), some)))
 
     def column(self, column: Column, values: Sequence[Any]) -> None:
         """One field of all items of a kind."""
@@ -91,7 +94,7 @@ class Writer:
             self.unsigned([v >> 64 & WORD for v in values])
             self._out.append(bytes([v >> 128 & 1 for v in values]))
         elif column in (Column.TEXT, Column.MAYBE):
-            self.numbers("I", [NONE if v is None else self._text(v) for v in values])
+            self.numbers("I", self._indexes(values))
         elif column is Column.BLOB:
             self._blobs(values)
         else:
@@ -99,10 +102,15 @@ class Writer:
                 tuple(v) if column is Column.TEXTS else tuple(t for pair in v.items() for t in pair) for v in values
             ]
             self.numbers("I", [len(v) for v in flat])
-            self.numbers("I", [self._text(t) for v in flat for t in v])
+            self.numbers("I", self._indexes(list(chain.from_iterable(flat))))
 
-    def _text(self, text: str) -> int:
-        return self._texts.setdefault(text, len(self._texts))
+    def _indexes(self, values: Sequence[str | None]) -> list[int]:
+        """Where texts stand among those of the chunk."""
+        numbers: dict[str | None, int] = {None: NONE}
+        for text in dict.fromkeys(values):
+            if text is not None:
+                numbers[text] = self._texts.setdefault(text, len(self._texts))
+        return list(map(numbers.__getitem__, values))
 
     def _blobs(self, values: Sequence[bytes]) -> None:
         self.numbers("I", [len(v) if len(v) <= INLINE else BY_HASH for v in values])

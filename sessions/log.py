@@ -113,10 +113,11 @@ class Log:
         """How many are in chunks, or about to be."""
         return self._first + self._taken
 
-    def append(self, event: Event) -> None:
-        """Take an event."""
-        self._tail.append(event)
+    def append(self, event: Event) -> int:
+        """Take an event; how many are not written."""
         self._count += 1
+        self._tail.append(event)
+        return len(self._tail)
 
     def at(self, number: int) -> Event:
         """One event."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from sessions.checkpoint import PageSum, changed_pages, pack_pages, pack_state
+from sessions.checkpoint import PageSum, changed_pages, pack_page, pack_pages, pack_state
 from sessions.coding import (
     CROSSING_SIZE,
     kinds_of,
@@ -39,8 +39,12 @@ PERIOD = 0.25
 CHUNK = 4096
 BACKLOG = 200_000
 """Events that may wait to be written; more make the run wait."""
-DUTY = 4
+DUTY = 16
 """The recorder's thread rests so many times as long as a checkpoint took it."""
+REST = 0.05
+"""Seconds between two checkpoints at least: whoever opens the file goes anywhere in about half of it."""
+WAITING = 16
+"""Checkpoints that may wait to be written."""
 MAX_BYTES = 8 << 30
 
 
@@ -69,6 +73,8 @@ class Recorder:
         self._pages = PageSum()
         self._base: Saved | None = None
         self._checkpoints = 0
+        self._written = 0
+        self._took = 0.0
         self._resting = 0.0
         self._closing = False
         self._wake = threading.Event()
@@ -86,15 +92,13 @@ class Recorder:
 
     def event(self, event: Event) -> None:
         """Take an event before its effects are applied."""
-        if self.failure is None:
-            self.log.append(event)
-            if self.log.waiting > BACKLOG:
-                self._catch_up()
+        if self.failure is None and self.log.append(event) > BACKLOG:
+            self._catch_up()
 
-    def observe(self, observation: Observation) -> None:
+    def observe(self, *observations: Observation) -> None:
         """Take what was seen."""
         if self.failure is None:
-            self._observations.append(observation)
+            self._observations += observations
 
     def crossings(self, records: bytes) -> None:
         """Take crossings as the engine packs them."""
@@ -106,10 +110,10 @@ class Recorder:
         if self.failure is None:
             self._reached = tick
 
-    def guest(self, facts: Json) -> None:
-        """What the guest says of itself from the next event on."""
+    def guest(self, facts: Callable[[], Json]) -> None:
+        """What the guest says of itself from the next event on; asked for by the recorder's thread."""
         mark = Mark(self.log.count, self._reached)
-        self._jobs.append(lambda: self._put_guest(mark, facts))
+        self._jobs.append(lambda: self._put_guest(mark, facts()))
 
     def file(self, path: str, content: bytes) -> None:
         """A file of the guest's own root that somebody read for its symbols."""
@@ -131,16 +135,16 @@ class Recorder:
 
     @property
     def wants_checkpoint(self) -> bool:
-        """Has the thread rested enough from the last one?"""
-        return self.failure is None and time.monotonic() >= self._resting
+        """Has the thread rested enough from the last one? A few may wait for it."""
+        waiting = self._checkpoints - self._written
+        return self.failure is None and waiting < WAITING and time.monotonic() >= self._resting
 
     def checkpoint(self, mark: Mark, saved: Saved, touched: Sequence[int]) -> int:
         """Write a saved state: the pages that changed since the last one that was written. Its number."""
         number = self._checkpoints
         self._checkpoints += 1
-        self._resting = float("inf")
+        self._resting = time.monotonic() + max(REST, DUTY * self._took)
         self._jobs.append(lambda: self._put_checkpoint(number, mark, saved, touched))
-        self._wake.set()
         return number
 
     def read(self) -> Recording:
@@ -291,14 +295,14 @@ class Recorder:
         state = saved.state()
         for address, content in changed_pages(saved, self._base):
             if self._pages.change(address, content):
-                row = (address, number, zlib.compress(content, 1))
+                row = (address, number, pack_page(content))
                 self._file.execute("INSERT INTO page VALUES (?,?,?)", row)
         digest = self._pages.digest(mark.tick, state)
         row2 = (number, mark.event, mark.tick, pack_state(state), digest, pack_pages(touched))
         self._file.execute("INSERT INTO checkpoint VALUES (?,?,?,?,?,?)", row2)
         self._base = saved
-        now = time.monotonic()
-        self._resting = now + DUTY * (now - began)
+        self._written = number + 1
+        self._took = time.monotonic() - began
 
     def _store(self, content: bytes) -> bytes:
         """Keep a long content once."""

@@ -97,7 +97,7 @@ class Timeline:
             if id(before) in drop:
                 point.touched = sorted({*self.touched(before), *self.touched(point)})
                 point.cost += before.cost // 2
-        self.points = [p for p in self.points if id(p) not in drop or p.number >= 0]
+        self.points = [p for p in self.points if id(p) not in drop or (self._source is not None and p.number >= 0)]
         for point in self.points:
             if id(point) in drop:
                 point.saved = None

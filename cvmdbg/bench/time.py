@@ -1,17 +1,21 @@
 """Recording and going back: what a recording costs, how much it holds, how soon any moment of it is there.
 
-Runs with and without a recorder alternate, and medians of their ratios are compared. Times are of the wall: the
-recorder's thread works beside the run.
+Runs without, with and without a recorder alternate; a figure is the median of their ratios. Times are of the wall, as
+the recorder's thread works beside the run, and of the processor, with all that thread does: on a busy machine that one
+says more. What the two runs without a recorder differ by is a row of its own.
 """
 
 from __future__ import annotations
 
+import gc
 import random
 import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cvmdbg.bench import Figure
@@ -35,6 +39,8 @@ WORKLOAD = "json"
 OTHERS = ("lists", "sort", "hash", "bytecode")
 CODE, DATA, PAGE = 0x10000, 0x20000, 4096
 RATES = (2_000, 20_000, 200_000)
+SHORT, MORE = 0.05, 5
+"""A run of fewer seconds is measured so many times as often."""
 
 
 def measure(quick: bool = False) -> list[Figure]:
@@ -44,11 +50,11 @@ def measure(quick: bool = False) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         figures = [
-            cost("threads", lambda: open_guest("demo:threads"), place, pairs),
-            cost("libhello, its load", lambda: open_guest("demo:libhello"), place, pairs),
-            *(cost(name, lambda n=name: Image(n, ticks // 10), place, pairs) for name in OTHERS),  # type: ignore[misc]
-            cost(f"{WORKLOAD}, {ticks:.0e} ticks", lambda: Image(WORKLOAD, ticks), place, pairs),
-            *(calls(rate, place, pairs, quick) for rate in RATES),
+            *cost("threads", lambda: open_guest("demo:threads"), place, pairs),
+            *cost("libhello, its load", lambda: open_guest("demo:libhello"), place, pairs),
+            *(row for name in OTHERS for row in cost(name, partial(Image, name, ticks // 10), place, pairs)),
+            *cost(f"{WORKLOAD}, {ticks:.0e} ticks", lambda: Image(WORKLOAD, ticks), place, pairs),
+            *(row for rate in RATES for row in calls(rate, place, pairs, quick)),
         ]
         return [*figures, *long_run(place / "long.cvmrec", ticks, seeks), *queries(place / "asked.cvmrec", ticks // 2)]
 
@@ -56,45 +62,67 @@ def measure(quick: bool = False) -> list[Figure]:
 # ---- what recording costs ------------------------------------------------------------------------------------------
 
 
-def cost(name: str, guest: Callable[[], Guest], place: Path, pairs: int) -> Figure:
-    """Times as long as without a recorder."""
-    plain, ratios = _run(guest(), None), []
-    for _ in range(pairs):
-        plain = _run(guest(), None)
-        ratios.append(_run(guest(), place / "cost.cvmrec") / plain)
-    return Figure(f"recording on, {name}", statistics.median(ratios), "times", COST)
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds of a run: of the wall, and of the processor for all threads."""
+
+    wall: float
+    processor: float
 
 
-def calls(rate: int, place: Path, pairs: int, quick: bool) -> Figure:
-    """The same for a program that makes so many calls in a second without a recorder."""
+def cost(name: str, guest: Callable[[], Guest], place: Path, pairs: int) -> list[Figure]:
+    """Times as long as without a recorder; what two runs without one differ by is the noise of that."""
+    shortest = _run(guest(), None).wall
+    rounds = [_round(guest, place / "cost.cvmrec") for _ in range(pairs if shortest > SHORT else pairs * MORE)]
+    return [
+        Figure(f"recording on, {name}", _median(2 * on.wall / (a.wall + b.wall) for a, on, b in rounds), "times", COST),
+        Figure(
+            f"recording on, {name}, processor",
+            _median(2 * on.processor / (a.processor + b.processor) for a, on, b in rounds),
+            "times",
+            COST,
+        ),
+        Figure(f"noise, {name}", _median(b.wall / a.wall for a, _, b in rounds), "times"),
+    ]
+
+
+def _round(guest: Callable[[], Guest], path: Path) -> tuple[Spent, Spent, Spent]:
+    """Without, with, without."""
+    return _run(guest(), None), _run(guest(), path), _run(guest(), None)
+
+
+def _median(values: Iterable[float]) -> float:
+    return statistics.median(values)
+
+
+def calls(rate: int, place: Path, pairs: int, quick: bool) -> list[Figure]:
+    """The same for a program that makes so many calls in a second of the processor without a recorder."""
     count = max(rate // (10 if quick else 1), 100)
     spin = _spin_for(rate)
-    plain, ratios = 0.0, []
-    for _ in range(pairs):
-        plain = _run(Caller(count, spin), None)
-        ratios.append(_run(Caller(count, spin), place / "calls.cvmrec") / plain)
-    return Figure(f"recording on, {count / plain:.0f} calls/s", statistics.median(ratios), "times", COST)
+    reached = count / min(_run(Caller(count, spin), None).processor for _ in range(2))
+    return cost(f"{round(reached, -3):.0f} calls/s", lambda: Caller(count, spin), place, pairs)
 
 
 def _spin_for(rate: int) -> int:
     """Iterations of the loop between two calls so that there are about so many calls in a second."""
-    each = _run(Caller(2000, 1), None) / 2000
-    looping = (_run(Caller(200, 200_000), None) / 200 - each) / 200_000
+    each = min(_run(Caller(2000, 1), None).processor for _ in range(5)) / 2000
+    looping = (min(_run(Caller(200, 200_000), None).processor for _ in range(3)) / 200 - each) / 200_000
     return max(1, int((1 / rate - each) / max(looping, 1e-10)))
 
 
-def _run(guest: Guest, path: Path | None) -> float:
-    """Seconds from the first instruction to the last; what is written after that is not the run's."""
+def _run(guest: Guest, path: Path | None) -> Spent:
+    """From the first instruction to the last; what is written after that is not the run's."""
     if path is not None:
         path.unlink(missing_ok=True)
     target = EmulatorTarget(guest, recorder=None if path is None else Recorder(path, {"title": "bench"}))
-    start = time.perf_counter()
+    gc.collect()
+    start, processor = time.perf_counter(), time.process_time()
     while not any(target.stop.reason(kind) for kind in (StopKind.EXIT, StopKind.FAULT, StopKind.DEADLOCK)):
         target.resume(Move.CONTINUE)
-    seconds = time.perf_counter() - start
+    spent = Spent(time.perf_counter() - start, time.process_time() - processor)
     target.drain()
     target.close()
-    return seconds
+    return spent
 
 
 # ---- one long recording --------------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ from sessions.timeline import Point, Timeline
 if TYPE_CHECKING:
     from cvmdbg.targets.emulator import EmulatorTarget
 
+NEWS = {ThreadStart, ThreadExit, ModuleLoad}
+"""After these a guest has something else to say of itself."""
 FIRST_INTERVAL = 1_000_000
 SHORTEST, LONGEST = 200_000, 200_000_000
 SECONDS = 0.025
@@ -45,6 +47,8 @@ class Keeping(Chronicle):
         inferior.machine.follow_touched(True)
         self._timeline = Timeline(recorder.log, inferior.save())
         super().__init__(target, Player(inferior, target.breaks, self._timeline, self._live_end, interrupted))
+        self.event: Callable[[Event], None] = recorder.event
+        """Before its effects are applied."""
         self.due = FIRST_INTERVAL
         self._marks: dict[str, Named] = {}
         self._said: list[tuple[int, Said]] = []
@@ -62,16 +66,12 @@ class Keeping(Chronicle):
 
     # ---- what happens --------------------------------------------------------------------------------
 
-    def event(self, event: Event) -> None:
-        """Before its effects are applied."""
-        self._recorder.event(event)
-
     def happened(self, outcome: Outcome) -> None:
-        """After they were applied."""
-        for observation in outcome.observations:
-            self._recorder.observe(observation)
-        news = any(isinstance(e, ThreadStart | ThreadExit) for e in outcome.effects)
-        if self._said and (news or any(isinstance(o, ModuleLoad) for o in outcome.observations)):
+        """After an event's effects were applied."""
+        if outcome.observations:
+            self._recorder.observe(*outcome.observations)
+        told = NEWS.isdisjoint(map(type, outcome.effects)) and NEWS.isdisjoint(map(type, outcome.observations))
+        if self._said and not told:
             self._say()
 
     def crossed(self, packed: bytes) -> None:
@@ -115,7 +115,7 @@ class Keeping(Chronicle):
         said = said_by(self._guest, len(self._target.inferior.schedule.threads), self._keep)
         if not self._said or said != self._said[-1][1]:
             self._said.append((self._recorder.log.count, said))
-            self._recorder.guest(to_plain(said))
+            self._recorder.guest(lambda: to_plain(said))
 
     def _keep(self, content: bytes) -> str:
         key = self._key_of.get(id(content))

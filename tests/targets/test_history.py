@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cvmdbg import demo
 from cvmdbg.guests.opening import open_guest
 from cvmdbg.target import Move, StopKind, TargetError
 from cvmdbg.targets import keeping
@@ -162,7 +163,23 @@ def test_a_fault_is_met_again(tmp_path: Path) -> None:
     target.close()
 
 
-@pytest.mark.parametrize("name", ["libhello", "hello", "faults"])
+def test_states_that_memory_has_no_room_for_are_executed_again(
+    tmp_path: Path, often: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = recorded(tmp_path / "a.cvmrec", ToyGuest(COUNT, threads=2))
+    target.resume(Move.CONTINUE, budget=10_000)
+    wanted = target.inferior.digest()
+    monkeypatch.setattr(keeping, "MEMORY", 100_000)
+    target.resume(Move.CONTINUE, budget=290_000)
+    assert target.history is not None
+    for tick in (150_000, 10_000):
+        target.history.seek(target.history.at(tick))
+        assert target.tick == tick
+    assert target.inferior.digest() == wanted
+    target.close()
+
+
+@pytest.mark.parametrize("name", demo.names())
 def test_a_file_replays_to_the_same_digests(name: str, tmp_path: Path, often: None) -> None:
     path = tmp_path / "a.cvmrec"
     target = recorded(path, open_guest(f"demo:{name}"))
