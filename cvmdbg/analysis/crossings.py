@@ -30,6 +30,8 @@ from emulator_core.capability import Capability
 from sessions.event import Call, Captured
 
 MAX_ENTRIES = 1_000_000
+BLOCK = 1024
+"""Entries of which the last end is known together."""
 MONITOR = "M"
 
 CHECKS = {
@@ -139,6 +141,12 @@ class Seen:
     entry: Entry | None = None
 
 
+def _as_inside(entry: Entry, tick: int) -> Entry:
+    """An entry as it was at a tick."""
+    over = entry.ended is not None and entry.ended >= tick and entry.ended != entry.tick
+    return entry.reopened() if over else entry
+
+
 @dataclass
 class _Thread:
     """Open crossings of a thread, and the entries that go with them (None for the monitor's own entries).
@@ -157,11 +165,15 @@ Read = Callable[[int, int, int], bytes]
 
 @dataclass(slots=True)
 class Span:
-    """A crossing and how long it was open: ticks before the branch there and before the one back."""
+    """A crossing and how long it was open: ticks before the branch there and before the one back.
+
+    ``outer`` is the one that was the innermost open one of the thread before.
+    """
 
     begun: int
     link: Link
     entry: Entry | None
+    outer: Span | None = None
     ended: int | None = None
 
 
@@ -182,6 +194,8 @@ class Trace:
         self._bases: dict[str, int] = {}
         self._threads: defaultdict[int, _Thread] = defaultdict(_Thread)
         self._spans: defaultdict[int, list[Span]] = defaultdict(list)
+        self._innermost: dict[int, Span | None] = {}  # open, by thread
+        self._ends: dict[int, int] = {}  # the last tick at which an entry ended, by index // BLOCK
         self._seen: list[Seen] = []
         self._tick = 0  # of the crossing that is taken
         self._cursor: int | None = None
@@ -251,21 +265,37 @@ class Trace:
         shown = self._all[:end]
         while shown and shown[-1].crossing is not None and shown[-1].tick >= tick:
             shown.pop()
-        for at, entry in enumerate(shown):
-            if entry.ended is not None and entry.ended >= tick and entry.ended != entry.tick:
-                shown[at] = entry.reopened()
+        first = shown[0].index if shown else 0
+        for block in range(first // BLOCK, (first + len(shown)) // BLOCK + 1):
+            if self._ends.get(block, -1) >= tick:
+                low = max(block * BLOCK - first, 0)
+                shown[low : low + BLOCK] = [_as_inside(entry, tick) for entry in shown[low : low + BLOCK]]
         return shown
 
+    def _end(self, entry: Entry, tick: int) -> None:
+        """A call has come back."""
+        entry.ended = tick
+        self._ends[entry.index // BLOCK] = tick  # ticks only grow
+
     def _open_spans(self, thread: int) -> list[Span]:
+        """Outermost first: the last that had begun, and those around it, as far as they were open."""
         assert self._cursor is not None
-        tick = self._cursor
-        return [s for s in self._spans[thread] if s.begun < tick and (s.ended is None or s.ended >= tick)]
+        tick, spans = self._cursor, self._spans[thread]
+        at = bisect_left(spans, tick, key=lambda span: span.begun)
+        span = spans[at - 1] if at else None
+        found = []
+        while span is not None:
+            if span.ended is None or span.ended >= tick:
+                found.append(span)
+            span = span.outer
+        return found[::-1]
 
     def _close_span(self, crossing: Crossing) -> None:
         """The newest open crossing of the thread has returned."""
-        span = next((s for s in reversed(self._spans[crossing.thread]) if s.ended is None), None)
+        span = self._innermost.get(crossing.thread)
         if span is not None:
             span.ended = crossing.tick
+            self._innermost[crossing.thread] = span.outer
 
     # ---- what comes in ----
 
@@ -340,7 +370,8 @@ class Trace:
     def _answered(self, entry: Entry, call: Call) -> None:
         """A call that its server saw has come back."""
         if call.result is not None:
-            entry.failed, entry.ended = call.failed, call.tick
+            entry.failed = call.failed
+            self._end(entry, call.tick)
             value = words((call.result,))
             if entry.seen is not None and value is not None:
                 after = tuple(self._captured)
@@ -382,13 +413,14 @@ class Trace:
             entry.made = leaving(entry.decoded, result.value)
         entry.outcome = result_text(entry, crossing.result, self.style)
         entry.failed = entry.failed or (not result.tag and entry.decoded is not None and entry.decoded.failed)
-        entry.ended = crossing.tick
+        self._end(entry, crossing.tick)
         self._tell("end", entry)
         return entry
 
     def _call(self, crossing: Crossing, state: _Thread, source: str, target: str) -> Entry | None:
         state.links.append(Link(crossing, source, target))
-        span = Span(crossing.tick, state.links[-1], None)
+        span = Span(crossing.tick, state.links[-1], None, self._innermost.get(crossing.thread))
+        self._innermost[crossing.thread] = span
         self._spans[crossing.thread].append(span)
         if source == MONITOR:
             state.entries.append(None)

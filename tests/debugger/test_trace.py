@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from cvmdbg.analysis import crossings
 from cvmdbg.analysis.console import Console
 from cvmdbg.analysis.explain import explain
 from cvmdbg.demo import ROOT
@@ -120,6 +121,27 @@ def test_the_code_says_what_a_sealed_branch_will_do(opened: Open) -> None:
     session = opened("faults", "break *blrs_with_mismatched_types+16", args=("blrs_types",))
     session.execute("run")
     assert session.code(before=0, count=1).rows[0].comment == "✗ the object types differ"
+
+
+@pytest.mark.parametrize("demo", ["libhello", "two_layers", "threads"])
+def test_the_trace_of_a_moment_is_what_had_begun_by_then(
+    demo: str, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crossings, "BLOCK", 4)
+    trace = opened(demo, "run").live.trace
+    whole = list(trace.whole)
+    threads = sorted({entry.thread for entry in whole})
+    moments = sorted({e.tick + d for e in whole for d in (-1, 0, 1)} | {e.ended for e in whole if e.ended is not None})
+    for tick in moments[:: max(1, len(moments) // 200)]:
+        trace.look_at(tick)
+        begun = [e for e in whole if e.tick < tick or (e.tick == tick and e.crossing is None)]
+        over = [e.ended is not None and (e.ended < tick or e.ended == e.tick) for e in begun]
+        shown = trace.entries
+        assert [e.index for e in shown] == [e.index for e in begun]
+        assert [e.ended is not None for e in shown] == over
+        for thread in threads:
+            around = [s for s in trace.spans(thread) if s.begun < tick and (s.ended is None or s.ended >= tick)]
+            assert trace.open_links(thread) == [span.link for span in around]
 
 
 # ---- compartments ----
