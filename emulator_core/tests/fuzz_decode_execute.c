@@ -1,16 +1,20 @@
-/* libFuzzer: any bytes as instructions, in both engines.
+/* libFuzzer: any bytes as instructions, interpreted and translated.
  *
  * Input: one byte of choices (bit 0: C64, bit 1: 16 watched bytes, bit 2: flushing and rounding), eight bytes
  * that the registers are made from, then words of code. Each word is decoded in both modes. The code runs by
- * single steps, and at full speed; stops and digests must be the same. */
+ * single steps, at full speed, and translated to host code at once; stops and digests must be the same. */
 #include "guest.h"
 #include "isa.h"
+#include "state.h"
 
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
 enum { TICKS = 6000, WORDS = 512, HEAD = 9, C64 = 1, WATCH = 2, ROUND = 4 };
+
+enum way { STEPPED, WHOLE, TRANSLATED, WAYS };
+static const char *const way_name[WAYS] = {"stepped", "whole", "translated"};
 
 struct ending {
     struct emu_stop stop;
@@ -50,10 +54,11 @@ static struct guest start(const uint8_t *input, size_t size) {
     return g;
 }
 
-static void run(const uint8_t *input, size_t size, bool stepping, struct ending *out) {
+static void run(const uint8_t *input, size_t size, enum way way, struct ending *out) {
     struct guest g = start(input, size);
     static struct emu_crossing dropped[64];
-    if (stepping) emu_use_step_engine(g.emu, g.thread, true);
+    if (way == STEPPED) emu_use_step_engine(g.emu, g.thread, true);
+    if (way == TRANSLATED && emu_set_engine(g.emu, EMU_ENGINE_JIT) == 0) g.emu->look = g.emu->soon = 1;
     out->stop = guest_run(g, TICKS);
     while (emu_crossings(g.emu, dropped, 64)) {
     }
@@ -77,16 +82,22 @@ static void decode(const uint8_t *input, size_t size) {
     }
 }
 
+static void report(enum way way, const struct ending *end) {
+    fprintf(stderr, "%s: stop %d at %llx, tick %llu\n", way_name[way], end->stop.kind,
+            (unsigned long long)end->stop.pc, (unsigned long long)end->stop.tick);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
-    struct ending stepped, whole;
+    struct ending end[WAYS];
     if (size < HEAD + 4 || size > HEAD + 4 * WORDS) return 0;
     decode(input, size);
-    run(input, size, true, &stepped);
-    run(input, size, false, &whole);
-    if (same(&stepped, &whole)) return 0;
-    fprintf(stderr, "stepped: stop %d at %llx, tick %llu; whole: stop %d at %llx, tick %llu\n",
-            stepped.stop.kind, (unsigned long long)stepped.stop.pc, (unsigned long long)stepped.stop.tick,
-            whole.stop.kind, (unsigned long long)whole.stop.pc, (unsigned long long)whole.stop.tick);
-    abort();
+    for (enum way way = 0; way < WAYS; way++) {
+        run(input, size, way, &end[way]);
+        if (same(&end[0], &end[way])) continue;
+        report(STEPPED, &end[STEPPED]);
+        report(way, &end[way]);
+        abort();
+    }
+    return 0;
 }

@@ -1,21 +1,32 @@
 """The generated Morello tests (rems-project/morello-generated-tests): self-checking bare-metal ELFs.
 
 `MORELLO_TESTS` names their folder. Each starts at EL3 with the MMU off, stores its verdict to the tube at 0x13000000
-("OK\\n" or "FAILED\\n") and ends with byte 4. One pytest case is one folder in one of the engines; it prints how many
-pass and why others do not, and `MORELLO_TESTS_REPORT` names a file that receives a line a test that did not pass.
+("OK\\n" or "FAILED\\n") and ends with byte 4. One pytest case is one folder in one of the engines, where
+``jit`` translates code when it is first seen; it prints how many pass and why others do not, and
+`MORELLO_TESTS_REPORT` names a file that receives a line a test that did not pass.
 """
 
 import gzip
 import io
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from emulator_core._core import PAGE, Machine, Prot, Stop, StopKind
+from emulator_core._core import (
+    PAGE,
+    Machine,
+    Prot,
+    Stop,
+    StopKind,
+    default_engine,
+    jit_missing,
+    set_default_engine,
+)
 
 FOLDER = os.environ.get("MORELLO_TESTS", "")
 REPORT = os.environ.get("MORELLO_TESTS_REPORT", "")
@@ -24,6 +35,8 @@ END_OF_TEST = 4
 BUDGET = 1_000_000  # the longest takes a few thousand instructions
 PCC = 32
 MASK64 = (1 << 64) - 1
+AT_ONCE, USUAL = 1, 4096
+"""Ticks between the translator's looks at what runs."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,17 @@ def load(machine: Machine, elf: ELFFile) -> None:
     """Segments at their physical addresses."""
     for segment in elf.iter_segments("PT_LOAD"):
         machine.write(segment["p_paddr"], segment.data())
+
+
+@pytest.fixture
+def new_machines(engine: str) -> Iterator[None]:
+    """Machines made from now on run in this engine."""
+    if engine == "jit" and jit_missing():
+        pytest.skip(f"no translator: {jit_missing()}")
+    before = default_engine()
+    set_default_engine("jit" if engine == "jit" else "interp", AT_ONCE)
+    yield
+    set_default_engine(before, AT_ONCE if before == "jit" else USUAL)
 
 
 def boot(image: bytes, engine: str = "fast") -> tuple[Machine, int]:
@@ -59,8 +83,13 @@ def why_stopped(stop: Stop) -> str:
     return f"stopped: {stop.kind.name.lower()}{detail()} at {stop.pc:#x}"
 
 
-def run(image: bytes, engine: str) -> Verdict:
+def run(image: bytes, engine: str) -> tuple[Verdict, int]:
+    """What came of a test, and how many pages of code were translated."""
     machine, thread = boot(image, engine)
+    return verdict(machine, thread), machine.translations
+
+
+def verdict(machine: Machine, thread: int) -> Verdict:
     said = bytearray()
     while machine.ticks < BUDGET:
         stop = machine.run(thread, BUDGET - machine.ticks)
@@ -92,16 +121,20 @@ def report(lines: list[str]) -> None:
 
 
 @pytest.mark.skipif(not FOLDER, reason="MORELLO_TESTS does not name the folder of morello-generated-tests")
+@pytest.mark.usefixtures("new_machines")
 @pytest.mark.parametrize("folder", folders() or [None], ids=lambda f: name_of(f) if f else "none")
-@pytest.mark.parametrize("engine", ["fast", "step"])
+@pytest.mark.parametrize("engine", ["fast", "step", "jit"])
 def test_folder(engine: str, folder: Path | None, capsys: pytest.CaptureFixture[str]) -> None:
     assert folder is not None, f"{FOLDER} holds no *.elf.gz"
     tests = sorted(folder.glob("*.elf.gz"))
-    verdicts = {path.name: run(gzip.decompress(path.read_bytes()), engine) for path in tests}
-    failed = {name: verdict.why for name, verdict in verdicts.items() if not verdict.passed}
+    ran = {path.name: run(gzip.decompress(path.read_bytes()), engine) for path in tests}
+    failed = {name: verdict.why for name, (verdict, _) in ran.items() if not verdict.passed}
+    translated = sum(map(bool, (translations for _, translations in ran.values())))
     with capsys.disabled():
-        print(f"\n{name_of(folder)}, {engine} engine: {len(tests) - len(failed)} of {len(tests)} pass")
+        also = f", {translated} of them with translated code" if engine == "jit" else ""
+        print(f"\n{name_of(folder)}, {engine} engine: {len(tests) - len(failed)} of {len(tests)} pass{also}")
         for why, count in Counter(failed.values()).most_common(8):
             print(f"  {count:4} {why}")
     report([f"{name_of(folder)}/{name}, {engine} engine: {why}" for name, why in failed.items()])
     assert not failed, f"{len(failed)} of {len(tests)} do not pass"
+    assert bool(translated) == (engine == "jit")
