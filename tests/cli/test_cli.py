@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cvmdbg import demo
 from cvmdbg.batch import lines_of
 from cvmdbg.cli import main
 from cvmdbg.commands.schema import text as schema_text
+from emulator_core._core import default_engine, jit_missing, set_default_engine
 from tests.cli.schema import problems
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -241,6 +243,49 @@ def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
         assert re.search(rf"^[✓·] {name} ", out, re.M), name
     assert main(["doctor", "--json"]) == 0
     assert all(row["good"] is not False for row in json.loads(capsys.readouterr().out)["result"])
+
+
+@pytest.fixture
+def engine_as_before() -> Iterator[None]:
+    before = default_engine()
+    yield
+    set_default_engine(before)
+
+
+@pytest.mark.usefixtures("engine_as_before")
+@pytest.mark.parametrize("engine", ["interp", "jit"])
+@pytest.mark.parametrize("words", [["demo", "hello"], ["run", "demo:hello"]])
+def test_the_engine_is_chosen(engine: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The guest does the same in both, to the tick; doctor says which one runs guests."""
+    if engine == "jit" and jit_missing():
+        pytest.skip(f"no translator: {jit_missing()}")
+    assert main([*words, "--batch", "-ex", "run", "-ex", "info threads"]) == 0
+    usual = capsys.readouterr().out
+    set_default_engine("jit" if engine == "interp" and not jit_missing() else "interp")
+    assert main([*words, "--engine", engine, "--batch", "-ex", "run", "-ex", "info threads"]) == 0
+    assert capsys.readouterr().out == usual
+    assert default_engine() == engine
+    main(["doctor"])
+    assert re.search(rf"^· translator +{engine} runs guests; jit ", capsys.readouterr().out, re.M)
+
+
+@pytest.mark.usefixtures("engine_as_before")
+def test_an_engine_that_is_missing_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(name: str) -> None:
+        raise ValueError("this processor is no x86-64")
+
+    monkeypatch.setattr("emulator_core._core.set_default_engine", missing)
+    assert main(["run", "demo:hello", "--engine", "jit", "--batch"]) == 1
+    assert "--engine jit: this processor is no x86-64" in capsys.readouterr().err
+
+
+def test_there_are_two_engines(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["run", "demo:hello", "--engine", "qemu", "--batch"])
+    assert left.value.code == 1
+    assert "invalid choice: 'qemu'" in capsys.readouterr().err
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
