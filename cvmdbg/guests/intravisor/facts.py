@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cvmdbg.guests.guest import Compartment, Grant, Module, Part
-from cvmdbg.guests.intravisor import trampolines
+from cvmdbg.guests.intravisor import capfiles, trampolines
 from cvmdbg.guests.intravisor.capabilities import USER_SPACE
 from cvmdbg.guests.intravisor.deploy import Deployment
 from cvmdbg.guests.intravisor.elf import PF_W, PF_X, Segment
@@ -34,14 +34,15 @@ def module(made: Deployment) -> Module:
 
 def compartments(cvms: tuple[Deployment, ...], state: State) -> tuple[Compartment, ...]:
     """The monitor, then the cVMs, those that serve before those they serve."""
-    return (_monitor(cvms), *(_cvm(made, cvms, state) for made in cvms))
+    return (_monitor(cvms, state), *(_cvm(made, cvms, state) for made in cvms))
 
 
-def _monitor(cvms: tuple[Deployment, ...]) -> Compartment:
+def _monitor(cvms: tuple[Deployment, ...], state: State) -> Compartment:
     pages = [trampolines.for_abi(pure).page for pure in sorted({made.layout.pure for made in cvms}, reverse=True)]
     names = {trampolines.PURE.page: "trampolines", trampolines.HYBRID.page: "trampolines (hybrid)"}
     parts = tuple(Part(names[page], "code", page, PAGE, "r-x", "r-x") for page in pages)
-    start, end = min(pages), max(pages) + PAGE
+    parts += capfiles.parts(state.capfiles)
+    start, end = min(pages), max(part.address + part.size for part in parts)
     links = tuple(made.layout.badge for made in cvms if made.served_by == "M")
     return Compartment("M", "monitor", start, end - start, 0, USER_SPACE, None, False, parts=parts, links=links)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cvmdbg.guests.cpio import unpack
 from cvmdbg.guests.guest import Boundary, BoundaryKind, Compartment, Module, Outcome, Symbol, View
-from cvmdbg.guests.intravisor import config, console, facts, thread, trampolines
+from cvmdbg.guests.intravisor import capfiles, config, console, facts, thread, trampolines
 from cvmdbg.guests.intravisor.config import ConfigError
 from cvmdbg.guests.intravisor.deploy import Deployment
 from cvmdbg.guests.intravisor.folder import Folder
@@ -61,7 +61,7 @@ class Intravisor:
         if args:
             self._replace_args(args)
         self._cvms = deploy_all(self._config, self._folder)
-        self._state = State()
+        self._state = State(capfiles=capfiles.advertised(self._config))
         self._files: dict[str, bytes] | None = None
 
     def _replace_args(self, args: tuple[str, ...]) -> None:
@@ -135,8 +135,10 @@ class Intravisor:
         effects: list[Effect] = []
         for build in _builds(self._cvms.values()):
             effects += [Map(build.page, PAGE, "rx"), MemoryWrite(*build.write())]
+        effects += capfiles.memory(self._config, self._state.capfiles)
         warnings = tuple(self._config.warnings)
-        return self._outcome("start monitor", tuple(effects), (console.using(self._config.file), *warnings), 0)
+        said = (console.using(self._config.file), *warnings, *capfiles.lines(self._config))
+        return self._outcome("start monitor", tuple(effects), said, 0)
 
     def _start_cvm(self, made: Deployment) -> Outcome:
         outcome = self._outcome(f"deploy {made.layout.badge}", made.effects, made.lines, 0)

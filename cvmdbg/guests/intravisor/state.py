@@ -70,6 +70,27 @@ class Creation:
 
 
 @dataclass(slots=True)
+class Advertised:
+    """A buffer that is shared by name; ``address`` is absolute."""
+
+    name: str
+    address: int
+    size: int
+
+
+@dataclass(slots=True)
+class Stream:
+    """A function of cVM ``cid`` that others find by name; ``woken`` is a cap_wake that nobody waited for."""
+
+    name: str
+    function: int
+    device: int
+    cid: int
+    woken: bool = False
+    waiters: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class State:
     """Everything that changes. Threads are indexed by the machine's number."""
 
@@ -81,6 +102,8 @@ class State:
     futexes: list[FutexWaiter] = field(default_factory=list)
     joins: dict[int, tuple[int, int]] = field(default_factory=dict)  # waiting thread: (its target, result address)
     creations: list[Creation] = field(default_factory=list)
+    capfiles: list[Advertised] = field(default_factory=list)
+    streams: list[Stream] = field(default_factory=list)
     next_handle: int = 1
     started: int = 0  # cVMs that run or have run, in the order of the file
     waits_for: int | None = None  # the thread whose end starts the next cVM

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from cvmdbg.guests.intravisor.hostcalls import clock, files, futex, locks, printing, threads, tls
+from cvmdbg.guests.intravisor.hostcalls import (
+    clock,
+    files,
+    futex,
+    locks,
+    printing,
+    probes,
+    shared,
+    spinning,
+    threads,
+    tls,
+)
 from cvmdbg.guests.intravisor.hostcalls.request import Hostcall
 
 TABLE: dict[int, Hostcall] = {
@@ -13,13 +24,12 @@ TABLE: dict[int, Hostcall] = {
     **clock.TABLE,
     **files.TABLE,
     **futex.TABLE,
+    **shared.TABLE,
+    **probes.TABLE,
+    **spinning.TABLE,
 }
 
 UNMODELLED = {
-    21: "mem_alloc",
-    22: "mem_free",
-    23: "mem_executable_alloc",
-    24: "mem_executable_free",
     29: "run_yaml",
     100: "blk_request",
     101: "blk_capacity",
@@ -34,19 +44,8 @@ UNMODELLED = {
     300: "open_tap",
     301: "pipe",
     302: "set_nonblock",
-    400: "deprecated",
-    401: "deprecated",
-    402: "deprecated",
     403: "make_call",
-    404: "deprecated",
-    405: "cap_file_adv",
-    406: "cap_file_prb",
-    407: "cap_wait",
-    408: "cap_wake",
-    409: "cap_stream_adv",
-    410: "cap_stream_prb",
     411: "make_cap_call",
-    412: "finish_cap_call",
     413: "fetch_cap_call",
     500: "socket",
     501: "setsockopt",
@@ -67,9 +66,6 @@ UNMODELLED = {
     531: "getpeername",
     532: "connect",
     533: "fcntl",
-    700: "get_my_inner",
-    701: "probe_handler",
-    702: "get_sc_caps",
     800: "gettimeofday",
     801: "lstat",
     802: "unlink",
