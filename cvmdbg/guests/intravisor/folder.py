@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cvmdbg.guests.intravisor.config import shown
+from cvmdbg.guests.linux.trees import HostTree
 from cvmdbg.target import UserError
 
 MAX_FILE = 256 << 20
@@ -19,6 +20,7 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self.tree = HostTree(self.root)
 
     def path(self, name: str) -> Path:
         """The file that a name means."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cvmdbg.guests.linux.nodes import ROOT, Node
+
 FIRST_HOST_ID = 100001
 """Host thread numbers as CheriBSD gives them to its first user threads."""
 
@@ -34,6 +36,7 @@ class GuestThread:
     pending: Pending | None = None
     tls: dict[int, int] = field(default_factory=dict)
     clear_tid: int = 0
+    errno: int = 0  # FreeBSD's number of the last file call that failed
 
 
 @dataclass(slots=True)
@@ -91,6 +94,14 @@ class Stream:
 
 
 @dataclass(slots=True)
+class HostFile:
+    """An open file of the host: its node, and where the next byte is read or written."""
+
+    ino: int
+    offset: int = 0
+
+
+@dataclass(slots=True)
 class State:
     """Everything that changes. Threads are indexed by the machine's number."""
 
@@ -104,6 +115,9 @@ class State:
     creations: list[Creation] = field(default_factory=list)
     capfiles: list[Advertised] = field(default_factory=list)
     streams: list[Stream] = field(default_factory=list)
+    files: dict[int, HostFile] = field(default_factory=dict)
+    nodes: dict[int, Node] = field(default_factory=dict)
+    next_ino: int = ROOT
     next_handle: int = 1
     started: int = 0  # cVMs that run or have run, in the order of the file
     waits_for: int | None = None  # the thread whose end starts the next cVM

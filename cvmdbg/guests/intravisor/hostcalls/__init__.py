@@ -6,6 +6,7 @@ from cvmdbg.guests.intravisor.hostcalls import (
     clock,
     files,
     futex,
+    hostfiles,
     locks,
     printing,
     probes,
@@ -27,6 +28,7 @@ TABLE: dict[int, Hostcall] = {
     **shared.TABLE,
     **probes.TABLE,
     **spinning.TABLE,
+    **hostfiles.TABLE,
 }
 
 UNMODELLED = {
@@ -66,17 +68,5 @@ UNMODELLED = {
     531: "getpeername",
     532: "connect",
     533: "fcntl",
-    800: "gettimeofday",
-    801: "lstat",
-    802: "unlink",
-    803: "close",
-    804: "access",
-    806: "stat",
-    807: "fstat",
-    808: "truncate",
-    811: "open",
-    812: "lseek",
-    813: "errno",
-    814: "fcntl",
 }
 """Names of the others, for the sentence that says they are not modelled."""

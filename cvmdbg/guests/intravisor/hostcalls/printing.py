@@ -6,6 +6,7 @@ which writes the bytes as they are.
 
 from __future__ import annotations
 
+from cvmdbg.guests.intravisor.hostcalls import hostfiles
 from cvmdbg.guests.intravisor.hostcalls.request import Answer, Hostcall, Refusal, Request, quoted
 from sessions.event import MemoryWrite
 
@@ -45,15 +46,23 @@ def _stream(request: Request, allowed: tuple[int, ...]) -> int:
 
 def write_translated(request: Request) -> Answer:
     """write(fd, text, size) with the pointer translated."""
-    return _write(request, _stream(request, (1, 2)), request.address(1), request.number_of(2))
+    return _write_to(request, request.address(1))
 
 
 def write_plain(request: Request) -> Answer:
     """write(fd, text, size) with the pointer as it is, also from a hybrid cVM."""
-    return _write(request, _stream(request, (1, 2)), request.word(1), request.number_of(2))
+    return _write_to(request, request.word(1))
+
+
+def _write_to(request: Request, address: int) -> Answer:
+    if request.number_of(0) not in hostfiles.STREAMS:
+        return hostfiles.write(request, address)
+    return _write(request, _stream(request, (1, 2)), address, request.number_of(2))
 
 
 def _read(request: Request, address: int) -> Answer:
+    if request.number_of(0) not in hostfiles.STREAMS:
+        return hostfiles.read(request, address)
     _stream(request, (0,))
     size = request.number_of(2)
     if size <= 0:
