@@ -1,4 +1,4 @@
-"""``cvmdbg attach ADDRESS``: debug a live machine behind a stub of the GDB remote protocol."""
+"""``cvmdbg attach``: debug a live machine behind a stub of the GDB remote protocol, or behind a gdb that runs there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from cvmdbg.guests.attached import KINDS
 from cvmdbg.session import Session
+from cvmdbg.target import UserError
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -15,9 +16,24 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "attach",
         help="debug a live machine: a gdbserver, QEMU, a board",
-        description="Debug a live machine over the GDB remote protocol.",
+        description="Debug a live machine over the GDB remote protocol, or through a gdb that runs there.",
     )
-    parser.add_argument("address", metavar="HOST:PORT|unix:PATH|'| COMMAND'", help="where its stub listens")
+    parser.add_argument(
+        "address", metavar="HOST:PORT|unix:PATH|'| COMMAND'", nargs="?", default="", help="where its stub listens"
+    )
+    parser.add_argument(
+        "--gdb",
+        metavar="PATH",
+        default="",
+        help="through a gdb that runs where the machine is; PATH may be a command, as 'ssh board gdb'",
+    )
+    parser.add_argument(
+        "--gdb-arg",
+        metavar="WORD",
+        action="append",
+        default=[],
+        help="a word for that gdb, as often as needed: a program, or --gdb-arg=-p --gdb-arg=PID",
+    )
     parser.add_argument(
         "--guest", choices=KINDS, default="auto", help="what runs there; auto looks at the other options"
     )
@@ -43,6 +59,17 @@ def session(args: argparse.Namespace) -> Session:
     """The session of a parsed command line; not connected yet."""
     from cvmdbg.launch import remote
 
+    if not args.address and not args.gdb:
+        raise UserError("attach wants an address (HOST:PORT, unix:PATH, '| COMMAND') or --gdb PATH")
+    if args.gdb_arg and not args.gdb:
+        raise UserError("--gdb-arg is a word for the gdb of --gdb PATH, which is missing")
     return remote(
-        args.address, args.guest, tuple(args.symbols), args.log, timeout=args.timeout, trace=not args.no_trace
+        args.address,
+        args.guest,
+        tuple(args.symbols),
+        args.log,
+        timeout=args.timeout,
+        trace=not args.no_trace,
+        gdb=args.gdb,
+        gdb_arguments=tuple(args.gdb_arg),
     )

@@ -15,6 +15,8 @@ from cvmdbg.session import Launch, Session, Started
 from cvmdbg.settings import Settings
 from cvmdbg.target import TargetError, UserError
 from cvmdbg.targets.emulator import EmulatorTarget
+from cvmdbg.targets.gdbmi.peer import peer as peer_of_gdb
+from cvmdbg.targets.gdbmi.target import GdbTarget
 from cvmdbg.targets.keeping import FactsNow
 from cvmdbg.targets.observed import FactsSeen, ObservedTarget
 from cvmdbg.targets.remote.peer import peer
@@ -211,6 +213,36 @@ class RemoteLaunch:
         return Started(target, facts, said=target.lacks(), why_no_history=NO_PEER_HISTORY.format(self.address))
 
 
+@dataclass(frozen=True)
+class GdbLaunch:
+    """Starts a gdb where the machine is, as often as asked; ``address`` is what that gdb connects to, if anything."""
+
+    command: str
+    arguments: tuple[str, ...]
+    rest: RemoteLaunch
+    kind: str = field(default="remote", init=False)
+
+    @property
+    def title(self) -> str:
+        """Where it is."""
+        return self.rest.address or self.command
+
+    def start(self, arguments: Sequence[str] | None) -> Started:
+        """Bring the machine before us; a program that this gdb starts has run nothing."""
+        rest = self.rest
+        target = GdbTarget(self.command, self.arguments, rest.address, rest.timeout)
+        try:
+            facts = attached(peer_of_gdb(target.gdb, self.title, self.command), rest.guest, rest.symbols, rest.log)
+        except (UserError, TargetError):
+            target.close()
+            raise
+        target.knows(facts.compartments(), rest.trace)
+        return Started(target, facts, said=target.lacks(), why_no_history=NO_GDB_HISTORY.format(self.title))
+
+
+NO_GDB_HISTORY = "the gdb of {} cannot run backwards. Record in the emulator: cvmdbg run --record FILE."
+
+
 def remote(
     address: str,
     guest: str = "auto",
@@ -219,13 +251,16 @@ def remote(
     *,
     timeout: float = 5.0,
     trace: bool = True,
+    gdb: str = "",
+    gdb_arguments: tuple[str, ...] = (),
 ) -> Session:
-    """A session on a live machine, not connected yet."""
+    """A session on a live machine, not connected yet; with ``gdb`` through a gdb that runs there."""
     settings = Settings()
     settings.values["directories"] = ":".join(
         dict.fromkeys(str(folder) for path in symbols if path.exists() for folder in source_directories(str(path)))
     )
-    session = Session(RemoteLaunch(address, guest, symbols, log, timeout, trace), settings)
+    launch = RemoteLaunch(address, guest, symbols, log, timeout, trace)
+    session = Session(GdbLaunch(gdb, gdb_arguments, launch) if gdb else launch, settings)
     session.reach = reach
     return session
 
@@ -234,6 +269,8 @@ def reach(launch: Launch, address: str) -> Launch:
     """The launch of a live machine at an address, with what is known of the guest of ``launch``."""
     if isinstance(launch, RemoteLaunch):
         return replace(launch, address=address)
+    if isinstance(launch, GdbLaunch):
+        return replace(launch, rest=replace(launch.rest, address=address))
     if isinstance(launch, EmulatorLaunch) and not launch.root.given:
         return RemoteLaunch(address, symbols=(resolve(launch.path),))
     return RemoteLaunch(address)

@@ -164,6 +164,11 @@ class Pipe:
         text = self._said.decode("utf-8", "replace").strip()
         return f": {text.splitlines()[-1]}" if text else ""
 
+    def signal(self, number: int) -> None:
+        """Send the command itself a signal, as a key at its terminal would."""
+        with contextlib.suppress(ProcessLookupError):
+            self._program.send_signal(number)
+
     def close(self) -> None:
         """End the command: politely, then not."""
         for stream in (self._in, self._out, self._errors):
