@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from cvmdbg.forms import hexa, minted_text, tick_text
 from cvmdbg.rows import LoadRow, RelocationRow
 from cvmdbg.tui.panes.base import Rows
-from cvmdbg.tui.snapshot import Content, LoadLook, Look, RelocationsLook
+from cvmdbg.tui.panes.window import WINDOW, Window
+from cvmdbg.tui.snapshot import LoadLook, Look, RelocationsLook
 from cvmdbg.tui.spans import Line, left, right
 
-WINDOW = 256
 WIDE = 90
 """Cells from which the capability is shown."""
 MINTED = 28
@@ -68,7 +68,7 @@ class Load(Rows):
             self.debugger_app.filter_trace(f"tick={item.tick}")
 
 
-class RelocationsPane(Rows):
+class RelocationsPane(Window):
     """``3 app1 CAPINIT 440114c10 ← 44009b831 ● RB [rxRE,440000000 +1G] puts 17 libldso ✓``."""
 
     ident = "relocations"
@@ -81,64 +81,11 @@ class RelocationsPane(Rows):
     )
     keys: ClassVar = (("Enter", "the slot in memory"), ("&", "filter by module, type or symbol"))
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.only = ""
-        self.total = 0
-        self._start = 0
-        self.whole = ""
-
     def look(self) -> Look:
         """The window around the first visible row, or all that pass the filter."""
         if self.only:
             return RelocationsLook(0, 0, self.only)
-        return RelocationsLook(max(0, self.top - WINDOW // 2), WINDOW)
-
-    def take(self, content: Content) -> None:
-        """A window."""
-        if self.ready and (content.rows, content.start, content.total) == (self.items, self._start, self.total):
-            return
-        self.total, self.whole = content.total, content.info
-        self._start, self.items = content.start, content.rows
-        self._lines.clear()
-        self.cursor = max(0, min(self.cursor, self.count() - 1))
-        self._clamp()
-        self.redraw()
-        self.post_message(self.Moved(self))
-
-    def count(self) -> int:
-        """All, also those not here yet."""
-        return self.total
-
-    def item(self, index: int) -> Any | None:
-        """A row of the window."""
-        place = index - self._start
-        return self.items[place] if 0 <= place < len(self.items) else None
-
-    def move_to(self, index: int) -> None:
-        """A window that is left is asked for anew."""
-        super().move_to(index)
-        self._ask_window()
-
-    def scroll_rows(self, rows: int) -> None:
-        """As the cursor does."""
-        super().scroll_rows(rows)
-        self._ask_window()
-
-    def _ask_window(self) -> None:
-        if self.item(self.top) is None or self.item(min(self.total - 1, self.top + self._room() - 1)) is None:
-            self.debugger_app.ask(self)
-
-    def filter(self, text: str) -> None:
-        """Keep those that have a text."""
-        self.only = text.strip()
-        self.top = 0
-        self.debugger_app.ask(self)
-
-    def caption(self) -> str:
-        """How many, and the filter."""
-        shown = [self.whole] if self.whole and self.whole != "0" else []
-        return " ╱ ".join([*shown, *([self.only] if self.only else [])])
+        return RelocationsLook(self.window_start, WINDOW)
 
     def header(self, cells: int) -> Line:
         """Column names."""

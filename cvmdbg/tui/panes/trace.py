@@ -7,17 +7,17 @@ from typing import Any, ClassVar
 from cvmdbg.forms import hexa, tick_text
 from cvmdbg.rows import SummaryRow, TraceRow
 from cvmdbg.tui.panes.base import Rows
+from cvmdbg.tui.panes.window import WINDOW, Window
 from cvmdbg.tui.snapshot import Content, Look, SummaryLook, TraceLook
 from cvmdbg.tui.spans import Line, Span, left, right, width
 
-WINDOW = 256
 NARROW = 86
 """Cells from which the ticks inside a call are shown."""
 TICKED = 76
 """Cells from which the tick of a call is shown."""
 
 
-class Trace(Rows):
+class Trace(Window):
     """``▶ 118  2 418 914 17/0 17→16   writev(1, …)   ▶ inside``."""
 
     ident = "trace"
@@ -39,11 +39,7 @@ class Trace(Rows):
 
     def __init__(self) -> None:
         super().__init__()
-        self.only = ""
-        self.total = 0
-        self.whole = ""
         self.folded = False
-        self._start = 0
         self._following = True
 
     # ---- asking: a window of the calls ----
@@ -55,58 +51,26 @@ class Trace(Rows):
             return TraceLook(0, 0, filters)
         if self._following:
             return TraceLook(None, WINDOW)
-        return TraceLook(max(0, self.top - WINDOW // 2), WINDOW)
+        return TraceLook(self.window_start, WINDOW)
 
     @property
     def filters(self) -> str:
         """What the person filters by, and the fold."""
         return " ".join(part for part in (self.only, "layer=0" if self.folded else "") if part)
 
-    def take(self, content: Content) -> None:
-        """A window of the calls, or all that pass the filter."""
-        if self.ready and (content.rows, content.start, content.total) == (self.items, self._start, self.total):
-            return
-        self.total, self.whole = content.total, content.info
-        self._start, self.items = content.start, content.rows
-        self._lines.clear()
+    def follow(self) -> None:
+        """At the newest call the view follows."""
         if self._following:
             self.cursor = max(0, self.total - 1)
-        self.cursor = max(0, min(self.cursor, self.count() - 1))
-        self._clamp()
-        self.redraw()
-        self.post_message(self.Moved(self))
 
-    def count(self) -> int:
-        """All calls, also those not here yet."""
-        return self.total
-
-    def item(self, index: int) -> Any | None:
-        """A call of the window."""
-        place = index - self._start
-        return self.items[place] if 0 <= place < len(self.items) else None
-
-    def move_to(self, index: int) -> None:
-        """At the newest call the view follows; a window that is left is asked for anew."""
-        super().move_to(index)
-        self._following = self.cursor >= self.total - 1
-        self._ask_window()
-
-    def scroll_rows(self, rows: int) -> None:
-        """As the cursor does."""
-        super().scroll_rows(rows)
-        self._following = self.top + self._room() >= self.total
-        self._ask_window()
-
-    def _ask_window(self) -> None:
-        if self.item(self.top) is None or self.item(min(self.total - 1, self.top + self._room() - 1)) is None:
-            self.debugger_app.ask(self)
+    def came_to(self, *, newest: bool) -> None:
+        """At the newest call the view follows."""
+        self._following = newest
 
     def filter(self, text: str) -> None:
-        """Show only calls that fit."""
-        self.only = text.strip()
+        """Show only calls that fit, the newest first seen."""
         self._following = True
-        self.top = 0
-        self.debugger_app.ask(self)
+        super().filter(text)
 
     def action_fold(self) -> None:
         """Hide or show calls of inner layers."""
@@ -117,16 +81,11 @@ class Trace(Rows):
     def search_rows(self) -> None:
         """All calls, by the worker."""
 
-    def plain(self) -> str:
-        """The calls of the window as text."""
-        return super().plain()
-
     # ---- drawing ----
 
-    def caption(self) -> str:
-        """How many, and the filter."""
-        shown = [self.whole] if self.whole and self.whole != "0" else []
-        return " ╱ ".join([*shown, *([self.only] if self.only else []), *(["inner folded"] if self.folded else [])])
+    def notes(self) -> list[str]:
+        """Are inner calls folded?"""
+        return ["inner folded"] if self.folded else []
 
     def _columns(self, cells: int) -> tuple[bool, int, int, int]:
         """Are ticks shown; cells of path, call, result."""
