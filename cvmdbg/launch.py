@@ -21,8 +21,8 @@ from cvmdbg.targets.keeping import FactsNow
 from cvmdbg.targets.observed import FactsSeen, ObservedTarget
 from cvmdbg.targets.remote.peer import peer
 from cvmdbg.targets.remote.target import RemoteTarget
-from cvmdbg.targets.replay import ReplayTarget
-from emulator_core._core import ISA_DIGEST
+from cvmdbg.targets.replay import ReplayTarget, other_engine
+from emulator_core.semantics import semantics
 from sessions.reader import MAGIC, Recording, RecordingFault
 from sessions.recorder import Recorder
 
@@ -70,7 +70,7 @@ class EmulatorLaunch:
 
     def facts(self, arch: str) -> dict[str, str]:
         """What stands at the head of a recording."""
-        return {"title": self.title, "arch": arch, "engine": str(ISA_DIGEST), "seed": str(self.seed)}
+        return {"title": self.title, "arch": arch, "engine": semantics(), "seed": str(self.seed)}
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ class ReplayLaunch:
         """Open it."""
         recording = opened(self.path)
         target = ReplayTarget(recording)
-        said = f"{self.path.name}: {recording.lost}" if recording.lost else ""
+        said = "; ".join(filter(None, (recording.lost, other_engine(recording))))
+        said = f"{self.path.name}: {said}" if said else ""
         return Started(target, target.facts, said=said)
 
 

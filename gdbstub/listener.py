@@ -162,6 +162,8 @@ class Listener:
         if link.family != socket.AF_UNIX:
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._poll.register(link, select.POLLIN)
+        if self._client is not None and _has_left(self._client):
+            self._drop()
         if self._client is not None:
             self._refused[link] = time.monotonic() + POLITE
             return
@@ -205,6 +207,16 @@ class Listener:
         self._told.discard(link)
         self._poll.unregister(link)
         link.close()
+
+
+def _has_left(client: socket.socket) -> bool:
+    """Has a client closed its side, although that was not read yet? Whoever comes back at once is then let in."""
+    try:
+        return client.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def _listening(link: socket.socket, place: object, name: str) -> socket.socket:

@@ -23,6 +23,7 @@ from cvmdbg.targets.inferior import Inferior
 from cvmdbg.targets.machine import InferiorTarget, Names
 from cvmdbg.targets.player import Player, Where
 from emulator_core import _core
+from emulator_core.semantics import semantics
 from sessions.event import Effect, Halted, Observation
 from sessions.mark import Mark, Named
 from sessions.reader import Recording
@@ -217,4 +218,13 @@ def verified(recording: Recording) -> int:
         try:
             return verify(recording, Inferior())
         except Diverged as error:
-            raise ReplayDivergence(str(error)) from None
+            other = other_engine(recording)
+            raise ReplayDivergence(f"{error}; {other}" if other else str(error)) from None
+
+
+def other_engine(recording: Recording) -> str:
+    """One clause when an engine of other semantics recorded it, else nothing: its replay may differ."""
+    made = recording.facts.get("engine", "")
+    if made == semantics():
+        return ""
+    return f"it was recorded by engine {made or '(unknown)'} and this is {semantics()}: the replay may differ"

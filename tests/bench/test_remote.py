@@ -39,6 +39,11 @@ def test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("QEMU_MORELLO", raising=False)
     monkeypatch.setattr(remote, "QUICK_STEPS", 20)
     rows = remote.measure(quick=True)
-    assert [row.name for row in rows] == ["single steps", "steps with all capability registers"]
+    assert [row.name for row in rows] == [
+        "single steps",
+        "steps with all capability registers",
+        "Debug workspace of a stop",
+        "Debug workspace of a stop: batches",
+    ]
     assert rows[0].baseline == 15_000
     assert all(row.value > 0 for row in rows)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 import sessions
 from cvmdbg.launch import replayed
+from cvmdbg.target import ReplayDivergence
 from cvmdbg.targets.replay import verified
 from sessions.reader import Recording
 
@@ -34,3 +38,15 @@ def test_a_sample_opens_at_its_end_and_replays(path: Path) -> None:
     session.execute("reverse-stepi")
     assert session.live.target.stop.tick == tick - 1
     session.close()
+
+
+def test_a_recording_of_another_engine_opens_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "old.cvmrec"
+    shutil.copy(next(p for p in SAMPLES if p.name.startswith("faults")), path)
+    with contextlib.closing(sqlite3.connect(path)) as file, file:
+        file.execute("UPDATE fact SET value = '1.0' WHERE name = 'engine'")
+        file.execute("UPDATE checkpoint SET digest = zeroblob(32)")
+    said = replayed(str(path)).launch.start(None).said
+    assert "recorded by engine 1.0" in said and "the replay may differ" in said
+    with pytest.raises(ReplayDivergence, match=r"recorded by engine 1\.0"):
+        verified(Recording(path))
