@@ -253,6 +253,12 @@ class Machine:
         """A system register by its architectural name ("VBAR_EL1", "CELR_EL3", …). KeyError if unknown."""
     def set_sysreg(self, thread: int, name: str, value: int) -> None: ...
 
+    def translates(self, thread: int) -> bool:
+        """Is stage 1 of address translation on where the thread stands? False too when there is no such thread."""
+    def translate(self, thread: int, address: int) -> int | None:
+        """The physical address that the thread's current regime makes of a virtual one, whatever may be done there;
+        None when its page tables have no answer. Changes nothing."""
+
     # Running.
     def run(self, thread: int, max_ticks: int) -> Stop:
         """Execute until max_ticks retired or something stops the thread; the GIL is released.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -84,7 +84,10 @@ class InferiorTarget:
         return read_registers(self.inferior.machine, thread, names)
 
     def read(self, address: int, size: int) -> bytes:
-        return self.peek(lambda machine: machine.read(address, size))
+        """Bytes at a virtual address, as the current thread translates it."""
+        if not self._translates():
+            return self.peek(lambda machine: machine.read(address, size))
+        return b"".join(self._read_at(*place) for place in self.places(address, size))
 
     def read_capability(self, address: int) -> int:
         """The granule at a 16-aligned address, 129 bits (a guest's View)."""
@@ -101,7 +104,37 @@ class InferiorTarget:
         self.edit(RegisterWrite(thread, name, value))
 
     def write(self, address: int, content: bytes) -> None:
-        self.edit(MemoryWrite(address, content))
+        """All of it, or nothing where a part is not mapped."""
+        places = list(self.places(address, len(content)))
+        for place in places:
+            self._read_at(*place)
+        for start, size in places:
+            self.edit(MemoryWrite(start, content[:size]))
+            content = content[size:]
+
+    def places(self, address: int, size: int) -> Iterator[tuple[int, int]]:
+        """Physical address and size of each piece of a virtual range; TargetError at the first without translation."""
+        machine, thread, end = self.inferior.machine, self.inferior.schedule.current, address + size
+        if not self._translates():
+            yield address, size
+            return
+        while address < end:
+            count = min(end - address, _core.PAGE - address % _core.PAGE)
+            start = machine.translate(thread, address)
+            if start is None:
+                raise TargetError(f"{address:#x} is not mapped: the page tables have no translation")
+            yield start, count
+            address += count
+
+    def place(self, address: int) -> int:
+        """The physical address of a virtual one."""
+        return next(self.places(address, 1))[0]
+
+    def _translates(self) -> bool:
+        return self.inferior.machine.translates(self.inferior.schedule.current)
+
+    def _read_at(self, address: int, size: int) -> bytes:
+        return self.peek(lambda machine: machine.read(address, size))
 
     def _pc(self, thread: int) -> int:
         return read_register(self.inferior.machine, thread, "pc") if thread >= 0 else 0
@@ -114,11 +147,16 @@ class _Memory:
         self._target = target
 
     def read(self, address: int) -> int:
-        raw, tag = self._target.peek(lambda machine: machine.read_capability(address))
+        place = self._target.place(address)
+        raw, tag = self._target.peek(lambda machine: machine.read_capability(place))
         return int(tag) << 128 | raw
 
     def write(self, address: int, value: int) -> None:
-        self._target.edit(CapabilityWrite(address, value & RAW, bool(value >> 128)))
+        place = self._target.place(address)
+        self._target.edit(CapabilityWrite(place, value & RAW, bool(value >> 128)))
 
     def tags(self, address: int, size: int) -> bytes:
+        return b"".join(self._at(*place) for place in self._target.places(address, size))
+
+    def _at(self, address: int, size: int) -> bytes:
         return self._target.peek(lambda machine: machine.read_tags(address, size))

@@ -1,6 +1,7 @@
 // The Python face of the machine. The only file that includes Python.
 #include <nanobind/nanobind.h>
 #include <nanobind/operators.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -9,6 +10,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -538,6 +540,18 @@ class Machine {
         if (emu_set_sysreg(emu, thread, name, cap_of_bits(value))) throw nb::key_error(name);
     }
 
+    bool translates(int thread) const {
+        check_idle();
+        return emu_translates(emu, thread);
+    }
+    std::optional<uint64_t> translate(int thread, uint64_t address) const {
+        check_idle();
+        check_thread(thread);
+        uint64_t pa;
+        if (!emu_translate(emu, thread, address, &pa)) return std::nullopt;
+        return pa;
+    }
+
     struct emu_stop run(int thread, uint64_t max_ticks) {
         check_idle();
         check_thread(thread);
@@ -842,6 +856,8 @@ static void bind_machine_class(nb::module_ &m) {
         .def("words", &Machine::words, "thread"_a)
         .def("get_sysreg", &Machine::get_sysreg, "thread"_a, "name"_a)
         .def("set_sysreg", &Machine::set_sysreg, "thread"_a, "name"_a, "value"_a)
+        .def("translates", &Machine::translates, "thread"_a)
+        .def("translate", &Machine::translate, "thread"_a, "address"_a)
         .def("run", &Machine::run, "thread"_a, "max_ticks"_a)
         .def("run_until_changed", &Machine::run_until_changed, "thread"_a, "reg"_a, "bounds"_a, "max_ticks"_a)
         .def("interrupt", &Machine::interrupt)

@@ -186,6 +186,11 @@ int emu_set(struct emu *, int thread, enum emu_reg, struct emu_cap);
 int emu_get_sysreg(struct emu *, int thread, const char *name, struct emu_cap *out);
 int emu_set_sysreg(struct emu *, int thread, const char *name, struct emu_cap value);
 
+/* Is stage 1 on where the thread stands? What its regime makes of an address, permissions apart: false where
+ * the tables have no answer. The thread exists; nothing changes. */
+bool emu_translates(struct emu *, int thread);
+bool emu_translate(struct emu *, int thread, uint64_t va, uint64_t *pa);
+
 /* Running. max_ticks 0 returns at once; UINT64_MAX is no budget. */
 void emu_run(struct emu *, int thread, uint64_t max_ticks, struct emu_stop *out);
 void emu_interrupt(struct emu *); /* from any thread */

@@ -53,6 +53,16 @@ static struct walk walk(struct cpu *cpu, uint64_t va, enum emu_access access) {
     return (struct walk){.pa = pa, .prot = EMU_PROT_R | EMU_PROT_W | EMU_PROT_X};
 }
 
+bool emu_translates(struct emu *emu, int thread) {
+    return emu_thread_exists(emu, thread) && emu->threads[thread]->translating;
+}
+
+bool emu_translate(struct emu *emu, int thread, uint64_t va, uint64_t *pa) {
+    struct walk w = walk(emu->threads[thread], va, EMU_FETCH);
+    *pa = w.pa;
+    return w.fault == WALK_OK;
+}
+
 bool translate(struct cpu *cpu, uint64_t va, unsigned size, enum emu_access access, struct translation *out) {
     struct walk w = walk(cpu, va, access);
     if (w.fault == WALK_OK && !prot_allows(w.prot, access)) w.fault = WALK_PERMISSION;
