@@ -252,7 +252,6 @@ class Machine:
     def get_sysreg(self, thread: int, name: str) -> int:
         """A system register by its architectural name ("VBAR_EL1", "CELR_EL3", …). KeyError if unknown."""
     def set_sysreg(self, thread: int, name: str, value: int) -> None: ...
-
     def translates(self, thread: int) -> bool:
         """Is stage 1 of address translation on where the thread stands? False too when there is no such thread."""
     def translate(self, thread: int, address: int) -> int | None:
