@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from sessions.checkpoint import PageSum, changed_pages, pack_page, pack_pages, pack_state
 from sessions.coding import (
@@ -55,6 +55,9 @@ class Limits:
     size: int = MAX_BYTES
 
 
+T = TypeVar("T")
+
+
 class Recorder:
     """Writes one file. Everything but ``close`` returns at once."""
 
@@ -66,6 +69,7 @@ class Recorder:
         self._observations: list[Observation] = []
         self._crossings: list[bytes] = []
         self._jobs: list[Callable[[], None]] = []
+        self._flushes: list[threading.Event] = []
         self._contents: dict[bytes, bytes] = {}  # not in the file yet
         self._reached = 0
         self._committed = -1
@@ -98,7 +102,7 @@ class Recorder:
     def observe(self, *observations: Observation) -> None:
         """Take what was seen."""
         if self.failure is None:
-            self._observations += observations
+            self._observations.extend(observations)
 
     def crossings(self, records: bytes) -> None:
         """Take crossings as the engine packs them."""
@@ -164,7 +168,7 @@ class Recorder:
     def flush(self) -> None:
         """Wait until everything is in the file."""
         done = threading.Event()
-        self._jobs.append(done.set)
+        self._flushes.append(done)
         while not done.is_set() and self._thread.is_alive():
             self._wake.set()
             done.wait(0.05)
@@ -223,10 +227,9 @@ class Recorder:
         """Everything that was appended until now becomes one transaction."""
         reached = self._reached
         events = self.log.take(CHUNK)
-        observations, self._observations = self._observations, []
-        crossings, self._crossings = self._crossings, []
-        jobs, self._jobs = self._jobs, []
-        if not (events or observations or crossings or jobs or reached > self._committed):
+        flushes = _taken(self._flushes)
+        observations, crossings, jobs = _taken(self._observations), _taken(self._crossings), _taken(self._jobs)
+        if not (events or observations or crossings or jobs or flushes or reached > self._committed):
             return
         self._file.execute("BEGIN")
         try:
@@ -241,6 +244,8 @@ class Recorder:
             self._undo()
             raise
         self.log.written()
+        for done in flushes:
+            done.set()
         with self._commit_lock:
             self._contents.clear()
         self._check_size()
@@ -322,6 +327,13 @@ class Recorder:
             self._reading = None
         self._file.execute("PRAGMA journal_mode=DELETE")
         self._file.close()
+
+
+def _taken(items: list[T]) -> list[T]:
+    """All of a list that another thread appends to; it stays the same list, so nothing is lost between two of them."""
+    taken = items[:]
+    del items[: len(taken)]
+    return taken
 
 
 def _lock_of(path: Path) -> Path:

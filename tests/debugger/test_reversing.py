@@ -141,10 +141,6 @@ def test_marks_diversions_and_positions(opened: Open) -> None:
     assert session.execute("diff 'here end").lines
 
 
-@pytest.mark.xfail(
-    reason="fails now and then on a loaded machine: the recorded halt is not always in the file",
-    strict=False,
-)
 def test_a_saved_recording_opens_elsewhere_at_its_end(opened: Open, tmp_path: Path) -> None:
     session = opened("faults", args=("cap_bounds",))
     session.execute("run")
