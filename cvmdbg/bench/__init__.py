@@ -14,9 +14,13 @@ WHAT = (
     "remote: the GDB protocol over loopback, beside that QEMU's stub; "
     "time: recording and going back; tui: keys and paints of the screen"
 )
-
-
-MODULES = {name: f"cvmdbg.bench.{name}" for name in ("engine", "remote", "tui")} | {"programs": "cvmdbg.bench.linux"}
+MODULES = {
+    "engine": "cvmdbg.bench.engine",
+    "programs": "cvmdbg.bench.linux",
+    "remote": "cvmdbg.bench.remote",
+    "time": "cvmdbg.bench.time",
+    "tui": "cvmdbg.bench.tui",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Figure:
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``bench`` to a command line; the parsed arguments go to ``main``."""
     bench = subparsers.add_parser("bench", help="measure cvmdbg itself", description="Measure cvmdbg itself.")
-    bench.add_argument("what", choices=("engine", "programs", "remote", "time", "tui"), help=WHAT)
+    bench.add_argument("what", choices=tuple(MODULES), help=WHAT)
     bench.add_argument("--quick", action="store_true", help="fewer rounds")
     bench.add_argument("--json", action="store_true", help="one JSON array of rows")
 
