@@ -1,4 +1,4 @@
-"""The C core: capabilities, instructions, the machine. Types only; the code is src/ and binding/module.cpp.
+"""The C core: capabilities, instructions, the machine. Types only; the code is src/ and binding/.
 
 Addresses are absolute virtual addresses. A capability register's value is one 129-bit integer:
 tag << 128 | high word << 64 | low word; NZCV to EL are 64-bit, V registers 128-bit integers.
