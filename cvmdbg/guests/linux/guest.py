@@ -8,66 +8,30 @@ Addresses of a program are offsets from the base of its PCC and DDC, as Intravis
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
-from cvmdbg.guests.guest import Boundary, BoundaryKind, Calls, Compartment, Module, Outcome, Part, Symbol, View, Waits
-from cvmdbg.guests.linux import abi, deadlock, image, life, loading, paths, proc, signals, streams
+from cvmdbg.guests.guest import Boundary, BoundaryKind, Calls, Compartment, Module, Outcome, Symbol, View, Waits
+from cvmdbg.guests.linux import abi, chart, deadlock, image, life, loading, paths, signals
 from cvmdbg.guests.linux.abi import E, Err, Wait
 from cvmdbg.guests.linux.calls import clocks
 from cvmdbg.guests.linux.calls.descriptors import make_open
+from cvmdbg.guests.linux.chart import GATE, LIBOS, LIBOS_BASE
 from cvmdbg.guests.linux.facts import call_at, calls
 from cvmdbg.guests.linux.kernel import CALLS, Kernel, Unmodelled
-from cvmdbg.guests.linux.nodes import ROOT, Node, Overlay
+from cvmdbg.guests.linux.nodes import Overlay
+from cvmdbg.guests.linux.setup import Setup, make_root
 from cvmdbg.guests.linux.snapshot import freeze, thaw
 from cvmdbg.guests.linux.space import PAGE
-from cvmdbg.guests.linux.state import Pending, Program, State, Thread
+from cvmdbg.guests.linux.state import Pending, State, Thread
 from cvmdbg.guests.linux.tracing import Served
-from cvmdbg.guests.linux.trees import Tree
 from cvmdbg.target import Reason, StopKind, UserError
 from sessions.event import Call, Map, MemoryWrite, Note, Observation, RegisterWrite
 
-LIBOS, LIBOS_BASE, LIBOS_SIZE = "16", 16 << 30, 1 << 30
-GATE = (0xD4000001, 0xD65F03C0)
 ABSENT = frozenset({"rseq", "clone3", "io_uring_setup", "userfaultfd", "perf_event_open", "bpf", "keyctl", "seccomp"})
 """What this kernel does not offer, as an older one would not: programs do without."""
-ENVIRONMENT = (
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME=/root",
-    "LANG=C.UTF-8",
-    "TERM=dumb",
-)
-_DEVICES = {
-    "null": (streams.NULL, 0o666),
-    "zero": (streams.ZERO, 0o666),
-    "full": (streams.FULL, 0o666),
-    "random": (streams.RANDOM, 0o666),
-    "urandom": (streams.URANDOM, 0o666),
-    "tty": (streams.CONSOLE, 0o666),
-}
-_LINKS = {"stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2", "fd": "/proc/self/fd"}
 _FAULTS = {"alignment": abi.SIGBUS, "undefined": abi.SIGILL, "system": abi.SIGILL, "brk": abi.SIGTRAP}
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a session begins with. ``binds`` are (tree, path in the guest); ``path`` is the guest's."""
-
-    path: str
-    arguments: tuple[str, ...]
-    root: Tree | None = None
-    binds: tuple[tuple[Tree, str], ...] = ()
-    environment: tuple[str, ...] = ENVIRONMENT
-    terminal: bool = False
-    cwd: str = "/"
-    seed: int = 0
-    name: str = ""
-    base: int = 1 << 36
-    size: int = 1 << 36
-    badge: int = 17
-    network: bool = True
 
 
 class Linux:
@@ -87,7 +51,7 @@ class Linux:
         self._kernel = Kernel(self._files, numbers, first_base=setup.base, size=setup.size, first_badge=setup.badge)
         self._kernel.terminal, self._kernel.network = setup.terminal, setup.network
         self._kernel.state.random = setup.seed << 64
-        self._make_root()
+        make_root(self._kernel, setup)
         try:
             node = paths.walk(self._kernel, None, setup.path)
             self._program = loading.find(self._kernel, node, setup.path, (setup.path, *setup.arguments))
@@ -108,120 +72,20 @@ class Linux:
         says = {E.EACCES: "it may not be executed", E.ENOEXEC: "it is no AArch64 program for Linux"}
         return f"{setup.path}: {says.get(number, f'it cannot be executed (error {number})')}"
 
-    def _make_root(self) -> None:
-        files = self._files
-        root = (
-            files.mount(len(files.trees) - 1, "", 0) if self._setup.root is not None else files.make("dir", 0o755, 0, 0)
-        )
-        root.parent, root.mode = ROOT, 0o755
-        for folder in ("dev", "proc", "tmp", "dev/shm", "root"):
-            self._folder(folder)
-        self._node("proc").lower = (proc.TREE, "")
-        self._node("tmp").mode = self._node("dev/shm").mode = 0o1777
-        for name, (device, mode) in _DEVICES.items():
-            node = files.make("chr", mode, 0, 0)
-            node.rdev = device
-            files.add(self._node("dev"), name, node, 0)
-        for name, target in _LINKS.items():
-            node = files.make("link", 0o777, 0, 0)
-            node.target = target
-            files.add(self._node("dev"), name, node, 0)
-        for tree, (_, path) in enumerate(self._setup.binds):
-            self._bind(tree, path)
-
-    def _node(self, path: str) -> Node:
-        return paths.walk(self._kernel, None, "/" + path)
-
-    def _folder(self, path: str) -> Node:
-        """A folder of the guest, made where there is none."""
-        place = self._files.nodes[ROOT]
-        for part in [p for p in path.split("/") if p]:
-            node = self._files.child(place, part)
-            if node is not None and node.kind == "link":
-                node = paths.walk(self._kernel, None, f"{self._files.path(place)}/{part}")
-            if node is None:
-                node = self._files.make("dir", 0o755, place.ino, 0)
-                self._files.add(place, part, node, 0)
-            place = node
-        return place
-
-    def _bind(self, tree: int, path: str) -> None:
-        parent, _, name = path.rstrip("/").rpartition("/")
-        if not path.startswith("/") or not name or ".." in path.split("/"):
-            raise UserError(f"cannot bind at {path!r}: expected an absolute path in the guest")
-        folder = self._folder(parent)
-        node = self._files.mount(tree, "", folder.ino)
-        folder.entries[name] = node.ino
-
     # ---- facts ----------------------------------------------------------------------------------------
 
     @property
     def name(self) -> str:
         return self._setup.name or self._setup.path.rpartition("/")[2]
 
-    def _programs(self) -> list[Program]:
-        seen: dict[int, Program] = {}
-        for program in self._kernel.state.programs.values():
-            if program.cvm in self._kernel.state.spaces:
-                seen.setdefault(program.cvm, program)
-        return [seen[cvm] for cvm in sorted(seen)]
-
     def compartments(self) -> tuple[Compartment, ...]:
-        badges = tuple(self._kernel.badge(p.cvm) for p in self._programs())
-        gate = Part("gate", "code", LIBOS_BASE, PAGE, "r-x", "r-x")
-        libos = Compartment(
-            LIBOS, "LibOS", LIBOS_BASE, LIBOS_SIZE, LIBOS_BASE, LIBOS_BASE + LIBOS_SIZE, None, False,
-            parts=(gate,), links=badges,
-        )  # fmt: skip
-        return (libos, *(self._compartment(p) for p in self._programs()))
-
-    def _compartment(self, program: Program) -> Compartment:
-        space = self._kernel.state.spaces[program.cvm]
-        return Compartment(
-            self._kernel.badge(program.cvm), f"{program.path.rpartition('/')[2]} {program.pid}", space.base, space.size,
-            space.base, space.base + space.size, LIBOS, False, callback_out="LibOS",
-            parts=tuple(
-                Part(a.name.rpartition("/")[2] or "mapping", _part_kind(a.name), space.base + a.start, a.end - a.start,
-                     _letters(a.prot), _letters(a.prot))
-                for a in space.areas
-            ),
-        )  # fmt: skip
+        return chart.compartments(self._kernel)
 
     def modules(self) -> tuple[Module, ...]:
-        """ELF files whose first page is mapped."""
-        found: dict[tuple[int, int], Module] = {}
-        for program in self._programs():
-            space = self._kernel.state.spaces[program.cvm]
-            for area in space.areas:
-                node = self._files.nodes.get(area.inode) if area.inode and not area.offset else None
-                if node is None or (program.cvm, area.inode) in found:
-                    continue
-                module = self._module(node, area.name, space.base + area.start, self._kernel.badge(program.cvm))
-                if module is not None:
-                    found[(program.cvm, area.inode)] = module
-        return tuple(found.values())
-
-    def _module(self, node: Node, path: str, start: int, badge: str) -> Module | None:
-        if node.kind != "file" or self._files.read(node, 0, 4) != b"\x7fELF":
-            return None
-        content = self._files.read(node, 0, node.size)
-        try:
-            parsed = image.read(content)
-        except image.ImageError:
-            return None
-        base = start - parsed.begin
-        return Module(
-            path.rpartition("/")[2], path, base, parsed.end, badge, hashlib.sha256(content).hexdigest(), content
-        )
+        return chart.modules(self._kernel)
 
     def symbols(self) -> tuple[Symbol, ...]:
-        gate = (Symbol("libos_syscall", LIBOS_BASE, 4 * len(GATE), LIBOS),)
-        pages = (
-            Symbol("__kernel_rt_sigreturn", s.base + s.entry, 8, self._kernel.badge(number))
-            for number, s in self._kernel.state.spaces.items()
-            if s.entry
-        )
-        return (*gate, *pages)
+        return chart.symbols(self._kernel)
 
     def file(self, path: str) -> bytes | None:
         try:
@@ -460,11 +324,3 @@ def _signature(number: int) -> tuple[str, int]:
 @cache
 def _layer(badge: int) -> str:
     return f"{badge}→{LIBOS}"
-
-
-def _letters(prot: str) -> str:
-    return "".join(x if x in prot else "-" for x in "rwx")
-
-
-def _part_kind(name: str) -> str:
-    return {"[heap]": "heap", "[stack]": "stack", "[sigreturn]": "code"}.get(name, "segment" if name else "heap")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvmdbg.guests.linux.guest import ENVIRONMENT, Linux, Setup
+from cvmdbg.guests.linux.guest import Linux
+from cvmdbg.guests.linux.setup import ENVIRONMENT, Setup
 from cvmdbg.guests.linux.trees import HostTree, Tree, open_tree
 from cvmdbg.target import UserError
 

@@ -14,8 +14,10 @@ from cvmdbg.guests.intravisor import elf
 from cvmdbg.guests.intravisor.config import Config, ConfigError, CvmConfig, shown
 from cvmdbg.guests.intravisor.folder import Folder, FolderError
 from cvmdbg.guests.intravisor.layout import CVM_MAX_SIZE, PAGE
-from cvmdbg.guests.linux.guest import LIBOS_BASE, LIBOS_SIZE, Linux, Setup
+from cvmdbg.guests.linux.chart import LIBOS_BASE, LIBOS_SIZE
+from cvmdbg.guests.linux.guest import Linux
 from cvmdbg.guests.linux.image import is_linux
+from cvmdbg.guests.linux.setup import Setup
 from cvmdbg.guests.linux.trees import HostTree, Tree, open_tree
 
 LOOPBACK = "loopback"

@@ -6,7 +6,8 @@ import struct
 from pathlib import Path
 
 from cvmdbg.guests.linux import facts
-from cvmdbg.guests.linux.guest import Linux, Setup
+from cvmdbg.guests.linux.guest import Linux
+from cvmdbg.guests.linux.setup import Setup
 from cvmdbg.guests.linux.trees import ArchiveTree, Entry, HostTree
 from cvmdbg.target import Move, Stop, StopKind
 from cvmdbg.targets.emulator import EmulatorTarget

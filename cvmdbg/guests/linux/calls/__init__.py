@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from cvmdbg.guests.linux.calls import clocks as clocks
 from cvmdbg.guests.linux.calls import (
+    attributes,
+    control,
     descriptors,
     folders,
     futexes,
@@ -15,9 +16,12 @@ from cvmdbg.guests.linux.calls import (
     signalling,
     transfer,
 )
+from cvmdbg.guests.linux.calls import clocks as clocks
 
 __all__ = [
+    "attributes",
     "clocks",
+    "control",
     "descriptors",
     "folders",
     "futexes",
