@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, NamedTuple, TextIO
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TextIO
 
+from cvmdbg.line_tool import answers, read_lines, run
 from cvmdbg.target import UserError
 from emulator_core import _core
 from emulator_core.capability import Capability, explain, fields_line, parse
 
-_MAX_LINE = 4096
 _U64 = (1 << 64) - 1
 _NUMBER = re.compile(r"(?:0x)?[0-9a-f]{1,16}", re.I | re.A)
 
@@ -206,33 +205,15 @@ def _argument_form(operation: Operation) -> str:
 
 def evaluate_line(line: str) -> str:
     """The result of one line of columns: op, capability hex, tag, argument (and more, which is not read)."""
-    if len(line) > _MAX_LINE:
-        raise UserError(f"a line is at most {_MAX_LINE} bytes")
     columns = line.split(None, 4)
     if len(columns) < 3:
         raise UserError("a line is op, capability hex, tag, argument hex")
     return evaluate(columns[0], columns[1], columns[2], columns[3] if len(columns) > 3 else None)
 
 
-def read_lines(stream: BinaryIO) -> Iterator[str]:
-    """Lines of a stream as text, cut just above the longest that is taken; foreign bytes are escaped."""
-    while line := stream.readline(_MAX_LINE + 1):
-        yield line.decode("ascii", "backslashreplace")
-
-
 def evaluate_lines(lines: Iterable[str], out: TextIO) -> None:
-    """Print the result of each line as it comes; empty lines and ``#`` lines have none.
-
-    Stops at the first malformed line with a UserError that names it; what came before is printed.
-    """
-    number = 0
-    try:
-        for number, line in enumerate(lines, 1):  # noqa: B007 - the number outlives the loop, for the error
-            if line.strip() and not line.startswith("#"):
-                out.write(evaluate_line(line) + "\n")
-                out.flush()
-    except UserError as error:
-        raise UserError(f"line {number}: {error}") from None
+    """Print the result of each line; a malformed one ends it with a UserError that names it."""
+    answers(lines, evaluate_line, out)
 
 
 # ---- the command ----
@@ -289,24 +270,13 @@ def _report(args: argparse.Namespace) -> None:
     print(json.dumps(answer) if as_json else text)
 
 
-def _complain(args: argparse.Namespace, sentence: str) -> None:
-    if getattr(args, "json", False):
-        print(json.dumps({"command": f"cap {args.op}", "ok": False, "error": sentence}))
-    else:
-        print(f"cap: {sentence}", file=sys.stderr)
-
-
 def main(args: argparse.Namespace) -> int:
     """Run ``cvmdbg cap``; the exit status: 0, or 1 after one sentence on standard error."""
-    try:
+
+    def act() -> None:
         if args.op == "-":
             evaluate_lines(read_lines(sys.stdin.buffer), sys.stdout)
         else:
             _report(args)
-    except UserError as error:
-        _complain(args, str(error))
-        return 1
-    except BrokenPipeError:  # the reader has left: say nothing, here or when Python flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return 0
+
+    return run("cap", f"cap {args.op}", getattr(args, "json", False), act)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, TextIO
+from collections.abc import Iterable
+from typing import TextIO
 
+from cvmdbg.line_tool import answers, read_lines, run
 from cvmdbg.target import UserError
 from emulator_core.assembler import AssemblyError, assemble
 from emulator_core.disassembler import MODES, WORD_SIZE, Instruction, disassemble, text_of
 
-_MAX_LINE = 4096
 _ADDRESSES = 1 << 64
 _WORD = re.compile(r"(?:0x)?[0-9a-f]{1,8}", re.I | re.A)
 _ADDRESS = re.compile(r"(?:0x)?[0-9a-f]{1,16}", re.I | re.A)
@@ -35,27 +34,6 @@ def _address(text: str) -> int:
 # ---- lines ----
 
 
-def read_lines(stream: BinaryIO) -> Iterator[str]:
-    """Lines of a stream as text, cut just above the longest that is taken; foreign bytes are escaped."""
-    while line := stream.readline(_MAX_LINE + 1):
-        yield line.decode("ascii", "backslashreplace")
-
-
-def _answers(lines: Iterable[str], answer: Callable[[str], str], out: TextIO) -> None:
-    """Print the answer to each line as it comes; empty lines and ``#`` lines have none."""
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        try:
-            if len(line) > _MAX_LINE:
-                raise UserError(f"a line is at most {_MAX_LINE} bytes")
-            out.write(answer(line) + "\n")
-        except UserError as error:
-            out.flush()
-            raise UserError(f"line {number}: {error}") from None
-    out.flush()
-
-
 def disassemble_lines(lines: Iterable[str], args: argparse.Namespace, out: TextIO) -> None:
     """Lines ``WORD [PC]`` to one line of text each; without a PC, a word stands behind the one before."""
     pc = _address(args.pc)
@@ -69,7 +47,7 @@ def disassemble_lines(lines: Iterable[str], args: argparse.Namespace, out: TextI
         pc = (at + WORD_SIZE) % _ADDRESSES
         return text_of(_word(columns[0]), at, args.mode)
 
-    _answers(lines, answer, out)
+    answers(lines, answer, out)
 
 
 def assemble_lines(lines: Iterable[str], args: argparse.Namespace, out: TextIO) -> None:
@@ -81,7 +59,7 @@ def assemble_lines(lines: Iterable[str], args: argparse.Namespace, out: TextIO) 
         at, pc = pc, (pc + WORD_SIZE) % _ADDRESSES
         return f"{_assembled(line, at, args):08x}"
 
-    _answers(lines, answer, out)
+    answers(lines, answer, out)
 
 
 def _assembled(text: str, pc: int, args: argparse.Namespace) -> int:
@@ -148,26 +126,14 @@ def _report(args: argparse.Namespace) -> None:
         print("\n".join(lines))
 
 
-def _complain(args: argparse.Namespace, sentence: str) -> None:
-    if getattr(args, "json", False):
-        command = " ".join([args.tool, *args.words])
-        print(json.dumps({"command": command, "ok": False, "error": sentence}))
-    else:
-        print(f"{args.tool}: {sentence}", file=sys.stderr)
-
-
 def main(args: argparse.Namespace) -> int:
     """Run ``cvmdbg disasm`` or ``cvmdbg asm``; the exit status: 0, or 1 after one sentence on standard error."""
     by_line = disassemble_lines if args.tool == "disasm" else assemble_lines
-    try:
+
+    def act() -> None:
         if args.words == ["-"]:
             by_line(read_lines(sys.stdin.buffer), args, sys.stdout)
         else:
             _report(args)
-    except UserError as error:
-        _complain(args, str(error))
-        return 1
-    except BrokenPipeError:  # the reader has left: say nothing, here or when Python flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return 0
+
+    return run(args.tool, " ".join([args.tool, *args.words]), getattr(args, "json", False), act)
