@@ -43,6 +43,7 @@ class StopKind(enum.IntEnum):
     DEVICE = 8
     UNSUPPORTED = 9
     HALT = 10
+    ABSENT = 11
 
 class FaultKind(enum.IntEnum):
     NONE = 0
@@ -141,7 +142,7 @@ class Stop:
         """Id of the watchpoint."""
     @property
     def address(self) -> int:
-        """Address of the watched or device access."""
+        """Address of the watched or device access; ABSENT: the page that is missing, physical."""
     @property
     def size(self) -> int: ...
     @property
@@ -222,6 +223,9 @@ class Machine:
     def protect(self, address: int, size: int, prot: int) -> None: ...
     def map_device(self, address: int, size: int) -> None:
         """A range whose stores stop the run with StopKind.DEVICE and whose loads give zero."""
+    def set_absent(self, address: int, size: int, absent: bool) -> None:
+        """What is not mapped of a physical range is absent (or no longer): an access to it ends the run with
+        StopKind.ABSENT instead of faulting, and is made again by the next run. No part of a snapshot."""
     def regions(self) -> list[tuple[int, int, int, bool]]:
         """(address, size, prot, device), sorted by address; neighbours that agree are one."""
     def read(self, address: int, size: int) -> bytes:

@@ -28,7 +28,8 @@ void bind_enums(nb::module_ &m) {
         .value("RING_FULL", EMU_STOP_RING_FULL)
         .value("DEVICE", EMU_STOP_DEVICE)
         .value("UNSUPPORTED", EMU_STOP_UNSUPPORTED)
-        .value("HALT", EMU_STOP_HALT);
+        .value("HALT", EMU_STOP_HALT)
+        .value("ABSENT", EMU_STOP_ABSENT);
     nb::enum_<enum emu_fault_kind>(m, "FaultKind", nb::is_arithmetic())
         .value("NONE", EMU_FAULT_NONE)
         .value("UNMAPPED", EMU_FAULT_UNMAPPED)

@@ -47,6 +47,7 @@ class Machine {
     void unmap(uint64_t address, uint64_t size);
     void protect(uint64_t address, uint64_t size, unsigned prot);
     void map_device(uint64_t address, uint64_t size);
+    void set_absent(uint64_t address, uint64_t size, bool absent);
     nb::list regions() const;
     nb::bytes read(uint64_t address, size_t size) const;
     void write(uint64_t address, nb::bytes content);

@@ -31,6 +31,11 @@ void Machine::map_device(uint64_t address, uint64_t size) {
     check_range(emu_map_device(emu, address, size));
 }
 
+void Machine::set_absent(uint64_t address, uint64_t size, bool absent) {
+    check_idle();
+    check_range(emu_set_absent(emu, address, size, absent));
+}
+
 nb::list Machine::regions() const {
     check_idle();
     std::vector<struct emu_region> list(emu_regions(emu, nullptr, 0));
@@ -94,6 +99,7 @@ void bind_machine_memory(MachineClass &c) {
         .def("unmap", &Machine::unmap, "address"_a, "size"_a)
         .def("protect", &Machine::protect, "address"_a, "size"_a, "prot"_a)
         .def("map_device", &Machine::map_device, "address"_a, "size"_a)
+        .def("set_absent", &Machine::set_absent, "address"_a, "size"_a, "absent"_a)
         .def("regions", &Machine::regions)
         .def("read", &Machine::read, "address"_a, "size"_a)
         .def("write", &Machine::write, "address"_a, "content"_a)

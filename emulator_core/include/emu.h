@@ -44,6 +44,7 @@ enum emu_stop_kind {
     EMU_STOP_DEVICE,      /* a store to a device page retired: address, size, value */
     EMU_STOP_UNSUPPORTED, /* an architectural instruction that this engine does not execute: its clause */
     EMU_STOP_HALT,        /* WFI with nothing to wake it, or HLT */
+    EMU_STOP_ABSENT,      /* an access met an absent page: address, physical; nothing retired */
 };
 enum { EMU_HOSTCALL_HLT = 0xc0de };
 
@@ -120,7 +121,7 @@ struct emu_stop {
     uint64_t pc;   /* absolute virtual address */
     struct emu_fault fault;
     int watch;        /* id of the watchpoint */
-    uint64_t address; /* of the watched or device access */
+    uint64_t address; /* of the watched or device access; of the absent page */
     uint32_t size;
     uint64_t value;         /* device: the stored value; syscall: its immediate */
     uint64_t instruction;   /* watchpoint: pc of the access */
@@ -164,6 +165,9 @@ int emu_unmap(struct emu *, uint64_t address, uint64_t size);
 int emu_protect(struct emu *, uint64_t address, uint64_t size, unsigned prot);
 int emu_map_device(struct emu *, uint64_t address, uint64_t size);
 size_t emu_regions(struct emu *, struct emu_region *out, size_t capacity); /* how many there are */
+/* Say of a physical range that what is not mapped of it is absent: an access stops the run instead of
+ * faulting, and is made again by the next run. With absent false it faults again. No part of a snapshot. */
+int emu_set_absent(struct emu *, uint64_t address, uint64_t size, bool absent);
 /* A debugger's access: page protection is ignored, a data write clears tags. Bytes done; short where
  * unmapped. */
 size_t emu_read(struct emu *, uint64_t address, void *out, size_t size);

@@ -21,6 +21,8 @@ struct span {
 
 /* Each of these that is false left a fault in cpu->fault. */
 bool page_fault(struct cpu *, enum emu_fault_kind, uint64_t va, unsigned size, enum emu_access);
+/* The access waits for a page: the run stops, whatever the mode. */
+void page_absent(struct cpu *, uint64_t pa, uint64_t va, unsigned size, enum emu_access);
 bool aligned(struct cpu *, uint64_t va, unsigned size, unsigned alignment, enum emu_access);
 bool part_find(struct cpu *, uint64_t va, unsigned size, enum emu_access, struct part *out);
 

@@ -1,5 +1,6 @@
 /* SYS: maintenance of caches and TLBs, zeroing of a line, address translation. */
 #include "access.h"
+#include "access_parts.h"
 #include "exec.h"
 #include "stage1.h"
 
@@ -100,6 +101,7 @@ static enum outcome translate_address(struct cpu *cpu, uint32_t word) {
         return NEXT;
     }
     struct walk walk = stage1_walk(cpu, va, el);
+    if (walk.absent) return page_absent(cpu, walk.pa, va, 1, EMU_READ), FAULT;
     if (walk.fault != WALK_OK)
         *par = par_failed(walk_status(&walk));
     else if (!(walk.prot & needed))

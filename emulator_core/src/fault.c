@@ -113,6 +113,7 @@ static uint32_t syndrome(struct cpu *cpu, const struct emu_fault *f, unsigned ta
 
 void fault_set(struct cpu *cpu, const struct emu_fault *f) {
     cpu->fault = *f;
+    cpu->absent = false;
     cpu->fault_target = fault_target(cpu, f->kind);
     if (!f->esr) cpu->fault.esr = syndrome(cpu, f, cpu->fault_target);
     cpu->faulted = true;
@@ -207,7 +208,7 @@ static bool has_address(enum emu_fault_kind kind) { return is_abort(kind) || kin
 
 bool fault_deliver(struct cpu *cpu) {
     cpu->faulted = false;
-    if (cpu->mode == EMU_MODE_USER) return false;
+    if (cpu->mode == EMU_MODE_USER || cpu->absent) return false;
     if (has_address(cpu->fault.kind)) cpu->sys.word[far_of[cpu->fault_target]] = cpu->fault.address;
     exception_take(cpu, cpu->fault_target, cpu->fault.esr, pc_get(cpu));
     return true;

@@ -42,6 +42,7 @@ void emu_free(struct emu *emu) {
     node_release(emu->memory, 0);
     free(emu->threads);
     free(emu->regions.list);
+    free(emu->absent.list);
     free(emu->breakpoints);
     free(emu->watchpoints);
     free(emu->ring.entry);

@@ -231,6 +231,16 @@ int emu_map_device(struct emu *emu, uint64_t address, uint64_t size) {
                       &(struct emu_region){.prot = EMU_PROT_R | EMU_PROT_W, .device = true});
 }
 
+int emu_set_absent(struct emu *emu, uint64_t address, uint64_t size, bool absent) {
+    if (!range_is_good(address, size)) return -1;
+    regions_set(&emu->absent, address, address + size, absent ? &(struct emu_region){0} : NULL);
+    return 0;
+}
+
+bool page_is_absent(const struct emu *emu, uint64_t pa) {
+    return emu->absent.count && !region_at(&emu->regions, pa) && region_at(&emu->absent, pa);
+}
+
 static bool all_mapped(const struct emu *emu, uint64_t start, uint64_t end) {
     while (start < end) {
         const struct emu_region *r = region_at(&emu->regions, start);

@@ -18,6 +18,7 @@ typedef void frame_visitor(void *context, uint64_t pa, const struct frame *);
 void frames_visit(const struct node *root, frame_visitor *visit, void *context);
 
 const struct emu_region *region_at(const struct regions *, uint64_t pa); /* NULL where nothing is mapped */
+bool page_is_absent(const struct emu *, uint64_t pa);
 /* The range becomes one region, or with value NULL a hole. */
 void regions_set(struct regions *, uint64_t start, uint64_t end, const struct emu_region *value);
 struct regions regions_copy(const struct regions *);

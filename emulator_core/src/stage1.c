@@ -102,10 +102,10 @@ static uint64_t field_of(uint64_t value, unsigned msb, unsigned lsb) {
     return value & ((((uint64_t)2 << msb) - 1) & ~(((uint64_t)1 << lsb) - 1));
 }
 
-static uint64_t descriptor_at(struct cpu *cpu, uint64_t pa) {
-    uint64_t value;
-    memcpy(&value, frame_at(cpu->emu->memory, pa)->data + (pa & (EMU_PAGE - 1)), sizeof value);
-    return value;
+static bool descriptor_at(struct cpu *cpu, uint64_t pa, uint64_t *out) {
+    if (page_is_absent(cpu->emu, pa)) return false;
+    memcpy(out, frame_at(cpu->emu->memory, pa)->data + (pa & (EMU_PAGE - 1)), sizeof *out);
+    return true;
 }
 
 /* Limits that tables put on what is below them. */
@@ -199,7 +199,9 @@ struct walk stage1_walk(struct cpu *cpu, uint64_t va, unsigned el) {
     struct limits limits = {0};
     for (;; level++) {
         unsigned low = reach(&h, level);
-        uint64_t d = descriptor_at(cpu, table | field_of(va, top, low) >> (low - 3));
+        uint64_t d, at = table | field_of(va, top, low) >> (low - 3);
+        if (!descriptor_at(cpu, at, &d))
+            return (struct walk){.fault = WALK_TRANSLATION, .level = level, .absent = true, .pa = at};
         bool is_leaf = (d & 3) == 1 || level == 3;
         if (!(d & 1) || (level == 3 && (d & 3) == 1)) return failed(WALK_TRANSLATION, level);
         if (is_leaf) return leaf(cpu, &h, d, va, level, &limits, el);

@@ -13,6 +13,7 @@ struct walk {
     uint64_t pa;
     unsigned prot; /* EMU_PROT_… for this privilege */
     bool device;
+    bool absent;               /* of a descriptor whose page is: pa is its address */
     uint8_t memory, shareable; /* MAIR's byte, SH */
     struct page_tags tags;
 };

@@ -156,6 +156,7 @@ struct cpu {
     bool stepping; /* the step engine runs everything */
     bool event;    /* the run ends when this instruction has retired: stop says why */
     bool faulted;  /* this instruction does not retire: fault says why */
+    bool absent;   /* because of a page that is absent: absent_page, physical */
     struct emu_stop stop;
     struct emu_fault fault;
 
@@ -163,7 +164,8 @@ struct cpu {
     uint32_t fpcr, fpsr;
     enum emu_mode mode;
     enum sys_cap sp_bank, ddc_bank; /* whose values lo/hi[R_SP] and [R_DDC] hold; sys.cap of these is stale */
-    unsigned fault_target;          /* EL that takes it */
+    uint64_t absent_page;
+    unsigned fault_target; /* EL that takes it */
     unsigned faults_in_a_row;
     int64_t fault_tick;
     bool strict_alignment; /* SCTLR.A at this EL */
@@ -222,6 +224,7 @@ struct emu {
     /* A debugger's wishes; not part of a snapshot. */
     uint64_t *breakpoints; /* sorted */
     size_t breakpoint_count;
+    struct regions absent; /* where an access to what is not mapped stops the run */
     struct watchpoint *watchpoints;
     size_t watchpoint_count;
     int next_watch;

@@ -12,6 +12,7 @@
 static void stop_with_fault(struct cpu *cpu) {
     cpu->event = true;
     cpu->stop = (struct emu_stop){.kind = EMU_STOP_FAULT, .fault = cpu->fault};
+    if (cpu->absent) cpu->stop.kind = EMU_STOP_ABSENT, cpu->stop.address = cpu->absent_page;
 }
 
 /* Exceptions that follow each other without an instruction between them would never end. */

@@ -26,6 +26,12 @@ bool page_fault(struct cpu *cpu, enum emu_fault_kind kind, uint64_t va, unsigned
     return false;
 }
 
+void page_absent(struct cpu *cpu, uint64_t pa, uint64_t va, unsigned size, enum emu_access access) {
+    page_fault(cpu, EMU_FAULT_UNMAPPED, va, size, access);
+    cpu->absent = true;
+    cpu->absent_page = pa & PAGE_MASK;
+}
+
 static bool prot_allows(unsigned prot, enum emu_access access) {
     if (access == EMU_FETCH) return prot & EMU_PROT_X;
     return prot & (is_write(access) ? EMU_PROT_W : EMU_PROT_R);
@@ -34,6 +40,7 @@ static bool prot_allows(unsigned prot, enum emu_access access) {
 /* A fault whose status code is the walk's. */
 static bool walk_failed(struct cpu *cpu, const struct walk *w, uint64_t va, unsigned size,
                         enum emu_access access) {
+    if (w->absent) return page_absent(cpu, w->pa, va, size, access), false;
     bool permission = w->fault == WALK_PERMISSION;
     page_fault(cpu, permission ? EMU_FAULT_PAGE_PERMISSION : EMU_FAULT_UNMAPPED, va, size, access);
     cpu->fault.esr = (cpu->fault.esr & ~(uint32_t)0x3f) | walk_status(w);
@@ -68,6 +75,7 @@ bool translate(struct cpu *cpu, uint64_t va, unsigned size, enum emu_access acce
     if (w.fault == WALK_OK && !prot_allows(w.prot, access)) w.fault = WALK_PERMISSION;
     if (w.fault != WALK_OK) return walk_failed(cpu, &w, va, size, access);
     const struct emu_region *r = region_at(&cpu->emu->regions, w.pa);
+    if (!r && page_is_absent(cpu->emu, w.pa)) return page_absent(cpu, w.pa, va, size, access), false;
     if (!r) return page_fault(cpu, EMU_FAULT_UNMAPPED, va, size, access);
     if (!prot_allows(r->prot, access)) return page_fault(cpu, EMU_FAULT_PAGE_PERMISSION, va, size, access);
     *out = (struct translation){w.pa, r->prot & w.prot, r->device, w.tags};
