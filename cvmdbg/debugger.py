@@ -37,6 +37,7 @@ from cvmdbg.target import (
 from cvmdbg.twins import adopt
 from cvmdbg.values import Value
 from sessions.event import Call, Captured, Halted, ModuleLoad, Note, Observation, Output, Pointed, Wait
+from sessions.served import Served
 
 if TYPE_CHECKING:
     from cvmdbg.session import Facts
@@ -108,7 +109,7 @@ class Debugger:
 
     # ---- what happened ----
 
-    def drain(self) -> tuple[Observation | Crossing, ...]:
+    def drain(self) -> tuple[Observation | Crossing | Served, ...]:
         """Take what was observed, and return it: calls into the trace, output to the console.
 
         What comes by again in the past is only seen.
@@ -132,7 +133,7 @@ class Debugger:
         history = self.target.history
         return history is not None and history.where != "live"
 
-    def _take(self, item: Observation | Crossing) -> None:
+    def _take(self, item: Observation | Crossing | Served) -> None:
         match item:
             case Crossing():
                 self.seen.append(self.trace.crossing(item))
@@ -140,6 +141,9 @@ class Debugger:
                 self.trace.captured(item)
             case Call():
                 self.trace.observed(item)
+            case Served():
+                for call in item.calls():
+                    self.trace.observed(call)
             case Output():
                 self.console.output(item)
             case ModuleLoad():

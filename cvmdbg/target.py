@@ -17,6 +17,7 @@ from sessions.event import Observation
 from sessions.log import Events
 from sessions.machine import Json
 from sessions.mark import Mark, Named
+from sessions.served import Served
 
 
 class UserError(Exception):
@@ -415,7 +416,7 @@ class Target(Protocol):
         Returns at the budget (in ticks) with a BUDGET reason when nothing else stopped it.
         """
 
-    def drain(self) -> tuple[Observation | Crossing, ...]:
+    def drain(self) -> tuple[Observation | Crossing | Served, ...]:
         """What was observed since the last drain, in the order of ticks."""
 
     def interrupt(self) -> None:

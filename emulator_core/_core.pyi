@@ -251,6 +251,13 @@ class Machine:
         """As run(); a system call comes as X0 to X8 instead of a Stop."""
     def set_word(self, thread: int, reg: int, value: int) -> None:
         """Write X0 to X30 as A64 code does: the upper half and the tag go."""
+    def answer(self, thread: int, value: int) -> int:
+        """As set_word of X0, at a system call that is kept: FORMAT.md of sessions, "Served calls".
+
+        1 for the first that is kept since the last take_served, 2 when they must be taken now, else 0.
+        """
+    def take_served(self) -> tuple[int, int, int, list[int], bytes]:
+        """The calls that are kept: how many, first and last tick, their numbers each once, all as columns."""
     def words(self, thread: int) -> tuple[int, ...]:
         """X0 to X8: the arguments of a system call and its number."""
     def get_sysreg(self, thread: int, name: str) -> int:

@@ -93,6 +93,9 @@ OBSERVATIONS: Shapes = {
 KIND_BITS = {kind: 1 << code for shapes in (EFFECTS, OBSERVATIONS) for kind, (code, _) in shapes.items()}
 """Bits of a chunk's ``kinds``: which effects, or which observations, it holds."""
 
+SERVED = 1 | KIND_BITS[RegisterWrite]
+"""Those of a chunk of served calls: bit 0 says that it is one."""
+
 MAX_EFFECTS = 1 << 20
 
 

@@ -69,6 +69,10 @@ class Writer:
         """64-bit numbers."""
         self.numbers("Q", values)
 
+    def raw(self, columns: bytes) -> None:
+        """Columns that are packed already."""
+        self._out.append(columns)
+
     def items(self, items: Sequence[Any], shapes: Shapes) -> None:
         """Items of several kinds: the sequence of their codes, then the columns of each kind by code."""
         self.unsigned([len(items)])

@@ -13,17 +13,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from heapq import merge
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from sessions.checkpoint import unpack_pages, unpack_state
 from sessions.coding import KIND_BITS, unpack_crossings, unpack_observations
 from sessions.columns import MAX_LENGTH, Malformed, inflated
-from sessions.event import Crossing, Event, Observation
+from sessions.event import Call, Crossing, Event, Observation
 from sessions.log import Chunk, Chunks
 from sessions.machine import PAGE, PAGE_BYTES, Json
 from sessions.mark import Mark, Named
-from sessions.schema import APPLICATION, SCHEMA, VERSION
+from sessions.schema import APPLICATION, READ, SCHEMA, VERSION
 
 MAGIC = b"SQLite format 3\0"
 PHYSICAL = 48
@@ -94,8 +96,22 @@ class Recording:
         self, kinds: tuple[type, ...] = (), first: int = 0, until: int | None = None
     ) -> Iterator[Observation]:
         """Observations of some kinds (without any: of all) with ticks from ``first`` up to ``until``, in order."""
-        bits = sum(KIND_BITS[kind] for kind in kinds) if kinds else -1
         last = until if until is not None else (1 << 63) - 1
+        others = self._others(kinds, first, last)
+        if kinds and Call not in kinds:
+            return others
+        return merge(self._served(first, last), others, key=attrgetter("tick"))
+
+    def _served(self, first: int, last: int) -> Iterator[Observation]:
+        """Served calls, which no observation tells; at a tick they come before whatever else was observed there."""
+        for chunk in self.events.chunks:
+            if chunk.served and chunk.last_tick >= first and chunk.first_tick <= last:
+                with self._guard.sentences():
+                    calls = self.events.calls(chunk).calls()
+                yield from (call for call in calls if first <= call.tick <= last)
+
+    def _others(self, kinds: tuple[type, ...], first: int, last: int) -> Iterator[Observation]:
+        bits = sum(KIND_BITS[kind] for kind in kinds) if kinds else -1
         question = "SELECT packed FROM observations WHERE last_tick>=? AND first_tick<=? AND kinds & ? ORDER BY first"
         for (packed,) in self._rows(question, (first, last, bits)):
             with self._guard.sentences():
@@ -245,14 +261,14 @@ class Recording:
 
     def _check_schema(self) -> None:
         version = self._file.execute("PRAGMA user_version").fetchone()[0]
-        if version != VERSION:
-            raise RecordingFault(f"{self.path.name} has format {version}; this cvmdbg reads format {VERSION}")
+        if version not in READ:
+            raise RecordingFault(f"{self.path.name} has format {version}; this cvmdbg reads formats 1 to {VERSION}")
         found = {
             name: " ".join(str(sql).split())
             for name, sql in self._file.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL LIMIT 100")
         }
         if found != _schema():
-            raise RecordingFault(f"{self.path.name}: its tables are not those of format {VERSION}")
+            raise RecordingFault(f"{self.path.name}: its tables are not those of format {version}")
 
     def _read_facts(self) -> dict[str, str]:
         rows = self._file.execute("SELECT name, value FROM fact LIMIT 1000")
@@ -269,8 +285,11 @@ class Recording:
         return f"the recording was not closed: what came in the last second, after tick {tick}, is lost"
 
     def _chunks(self) -> list[Chunk]:
-        question = "SELECT first, count, first_tick, last_tick FROM events ORDER BY first LIMIT ?"
-        found = [Chunk(*map(int, row), packed=None) for row in self._file.execute(question, (MAX_CHUNKS,))]  # type: ignore[arg-type,misc]
+        question = "SELECT first, count, first_tick, last_tick, kinds FROM events ORDER BY first LIMIT ?"
+        found = [
+            Chunk(int(first), int(count), int(begin), int(last), None, bool(int(kinds) & 1))
+            for first, count, begin, last, kinds in self._file.execute(question, (MAX_CHUNKS,))
+        ]
         expected, tick = 0, 0
         for chunk in found:
             if (

@@ -22,17 +22,19 @@ from typing import BinaryIO, TypeVar
 from sessions.checkpoint import PageSum, changed_pages, pack_page, pack_pages, pack_state
 from sessions.coding import (
     CROSSING_SIZE,
+    SERVED,
     kinds_of,
     pack_crossings,
     pack_events,
     pack_observations,
 )
 from sessions.event import Event, Observation
-from sessions.log import Chunk, Log
+from sessions.log import Chunk, Log, Taken
 from sessions.machine import Json, Saved
 from sessions.mark import Mark
 from sessions.reader import Recording, copy_into
 from sessions.schema import SCHEMA
+from sessions.served import Served, pack_served
 
 PERIOD = 0.25
 """Seconds between two looks at what was appended; each is one transaction."""
@@ -97,6 +99,11 @@ class Recorder:
     def event(self, event: Event) -> None:
         """Take an event before its effects are applied."""
         if self.failure is None and self.log.append(event) > BACKLOG:
+            self._catch_up()
+
+    def served(self, served: Served) -> None:
+        """Take served calls, after they were applied: events, and what was seen of them."""
+        if self.failure is None and self.log.serve(served) > BACKLOG:
             self._catch_up()
 
     def observe(self, *observations: Observation) -> None:
@@ -238,7 +245,7 @@ class Recorder:
             self._put_crossings(b"".join(crossings))
             for job in jobs:
                 job()
-            self._put_end(max(reached, events[-1][-1].tick if events else 0))
+            self._put_end(max(reached, self.log.last_tick))
             self._file.execute("COMMIT")
         except BaseException:
             self._undo()
@@ -259,11 +266,14 @@ class Recorder:
         if pages * 4096 > self._limits.size:
             raise OSError(f"it has grown to its limit of {self._limits.size >> 20} MiB")
 
-    def _put_events(self, batches: Sequence[Sequence[Event]]) -> None:
-        for events in batches:
-            packed = pack_events(events, self._store)
-            chunk = self.log.packed(events, packed)
-            kinds = kinds_of(effect for event in events for effect in event.effects)
+    def _put_events(self, pieces: Sequence[Taken]) -> None:
+        for taken in pieces:
+            if isinstance(taken, Served):
+                packed, kinds = pack_served(taken, self._store), SERVED
+            else:
+                packed = pack_events(taken, self._store)
+                kinds = kinds_of(effect for event in taken for effect in event.effects)
+            chunk = self.log.packed(taken, packed)
             self._file.execute("INSERT INTO events VALUES (?,?,?,?,?,?)", _row(chunk, kinds))
 
     def _put_observations(self, items: Sequence[Observation]) -> None:

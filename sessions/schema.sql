@@ -1,6 +1,6 @@
--- A recording, format 1. FORMAT.md says what each column holds.
+-- A recording, format 2. FORMAT.md says what each column holds.
 PRAGMA application_id = 1668705650;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE content (hash BLOB PRIMARY KEY, size INTEGER NOT NULL, packed BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE file (path TEXT PRIMARY KEY, hash BLOB NOT NULL) WITHOUT ROWID;

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Protocol
 
 from cvmdbg.target import Reason
 from sessions.event import Effect, Observation
+from sessions.served import Signature
 
 
 class View(Protocol):
@@ -153,17 +154,28 @@ class Symbol:
     compartment: str
 
 
+class Told(IntEnum):
+    """How much somebody wants to know of a call."""
+
+    NOTHING = 0
+    WORDS = 1  # where it is made of its words alone, those do; else it is an outcome
+    ALL = 2  # it is always an outcome
+
+
 class Calls(Protocol):
     """Optional power of a guest: system calls without ceremony."""
 
     view: View
     """Set by the target, once; its tick is that of the boundary."""
 
-    def call(self, thread: int, words: tuple[int, ...], told: bool) -> int | Outcome:
-        """Serves the call in ``words`` (x0 … x8): what x0 becomes when nothing else happens, else the outcome.
+    def call(self, thread: int, words: tuple[int, ...], told: Told) -> int | Outcome:
+        """Serves the call in ``words`` (x0 … x8): what x0 becomes when nothing else happens, else the outcome."""
 
-        With ``told`` somebody records or observes, and it is always an outcome.
-        """
+    def layer(self, thread: int) -> str:
+        """Where the calls of a thread go, as in Call."""
+
+    def signature(self, number: int) -> Signature:
+        """What a call is called."""
 
 
 class Waits(Protocol):

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from cvmdbg.guests.guest import Boundary, BoundaryKind, Guest, Outcome
+from cvmdbg.guests.guest import Boundary, BoundaryKind, Calls, Guest, Outcome, Told
 from cvmdbg.target import (
     Crossing,
     History,
@@ -30,11 +30,14 @@ from emulator_core import _core
 from sessions.coding import crossings_of
 from sessions.event import Effect, Event, Halted, Note, Observation, ThreadSwitch
 from sessions.recorder import Recorder
+from sessions.served import FEW, Served
 
 QUANTUM = 100_000
 """Ticks a thread runs before the next runnable one has its turn."""
 
 NO_BUDGET = LOW = (1 << 64) - 1
+FULL = 2
+"""What the machine answers when its served calls must be taken."""
 PAST_IS_PAST = "the past cannot be edited; diverge makes a scratch copy"
 
 
@@ -52,13 +55,14 @@ class EmulatorTarget(InferiorTarget):
         self.guest = guest
         self.input = Input()
         self._record = record
-        self._observed: deque[Observation | Crossing] = deque()
+        self._observed: deque[Observation | Crossing | Served] = deque()
         self._interrupted = threading.Event()
         self._reported: set[int] = set()  # threads that stand at a breakpoint which has been reported
         self._turn_ends = 0
         self._dice = random.Random(seed) if seed else None
         self._again: Boundary | None = None  # what the guest did not serve yet
         self.observing = True  # are observations wanted? Without them, and unrecorded, system calls cost less
+        self._layer = ""  # of the calls that wait to be taken
         self._view = _View(self)
         self._fault: Boundary | None = None  # a reported fault: going on from it is the guest's affair
         self.keeping = None if recorder is None else Keeping(self, guest, recorder, self._cancelled)
@@ -87,7 +91,7 @@ class EmulatorTarget(InferiorTarget):
     def history(self) -> History | None:
         return self.keeping
 
-    def drain(self) -> tuple[Observation | Crossing, ...]:
+    def drain(self) -> tuple[Observation | Crossing | Served, ...]:
         if self._past is not None:
             return self._past.drain()
         self._collect_crossings()
@@ -237,21 +241,35 @@ class EmulatorTarget(InferiorTarget):
 
         None when the guest has no quick way to serve them, else what ended that.
         """
-        calls, inferior, view = self.guest.calls, self.inferior, self._view
+        calls = self.guest.calls
         if calls is None:
             return None
-        calls.view, machine = view, inferior.machine
-        run, call, set_word = machine.run_call, calls.call, machine.set_word
-        told = self.observing or self.keeping is not None or self._record is not None
+        calls.view, told = self._view, self._told()
+        try:
+            return self._served(calls, told, thread, end)
+        finally:
+            if told is Told.WORDS:
+                self._take_served(calls, thread)
+
+    def _told(self) -> Told:
+        """How much somebody wants to know of each call."""
+        if self._record is not None:
+            return Told.ALL
+        return Told.WORDS if self.observing or self.keeping is not None else Told.NOTHING
+
+    def _served(self, calls: Calls, told: Told, thread: int, end: int) -> _core.Stop | tuple[Reason, ...]:
+        inferior, view, call, kept = self.inferior, self._view, calls.call, told is Told.WORDS
+        machine = inferior.machine
+        run, answer, set_word = machine.run_call, machine.answer, machine.set_word
         while (tick := machine.ticks) < end:
             stop = run(thread, end - tick)
             if not isinstance(stop, tuple):
                 return stop
             view.tick = machine.ticks
             served = call(thread, stop, told)
-            if isinstance(served, int):
-                set_word(thread, 0, served & LOW)
-            else:
+            if not isinstance(served, int):
+                if kept:
+                    self._take_served(calls, thread)
                 before = inferior.schedule
                 reasons = self._committed(served, thread)
                 if reasons or served.yields or inferior.schedule is not before:
@@ -259,9 +277,33 @@ class EmulatorTarget(InferiorTarget):
                 alarm = self.guest.alarm()
                 if alarm is not None and alarm < end:
                     break
+            elif not kept:
+                set_word(thread, 0, served & LOW)
+            elif news := answer(thread, served & LOW):
+                if news == FULL:
+                    self._take_served(calls, thread)
+                else:
+                    self._layer = calls.layer(thread)
             if self.breaks.breakpoints:
                 break
         return ()
+
+    def _take_served(self, calls: Calls, thread: int) -> None:
+        """The calls that were answered go to who records and who observes."""
+        count, first, last, numbers, columns = self.inferior.machine.take_served()
+        if not count:
+            return
+        known = {number: calls.signature(number) for number in numbers}
+        served = Served(thread, self._layer, known, count, first, last, columns)
+        self._observed.append(served)
+        if self.keeping is None:
+            return
+        if count > FEW:
+            self.keeping.served(served)
+            return
+        for event, seen in zip(served.events(), served.calls(), strict=True):
+            self.keeping.event(event)
+            self.keeping.observe(seen)
 
     def _reasons(self, stop: _core.Stop) -> tuple[Reason, ...]:
         kind = stop.kind

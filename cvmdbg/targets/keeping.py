@@ -16,6 +16,7 @@ from sessions.event import Crossing, Event, Halted, ModuleLoad, Observation, Thr
 from sessions.machine import PAGE_BYTES
 from sessions.mark import Mark, Named
 from sessions.recorder import Recorder
+from sessions.served import Served
 from sessions.timeline import Point, Timeline
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ class Keeping(Chronicle):
         told = NEWS.isdisjoint(map(type, outcome.effects)) and NEWS.isdisjoint(map(type, outcome.observations))
         if self._said and not told:
             self._say()
+
+    def served(self, served: Served) -> None:
+        """After calls that did nothing but set x0."""
+        self._recorder.served(served)
 
     def crossed(self, packed: bytes) -> None:
         """As the engine packs them."""

@@ -1,7 +1,8 @@
 // The machine as Python holds it: its members by subject are machine_memory.cpp, machine_registers.cpp,
-// machine_run.cpp and machine_state.cpp.
+// machine_run.cpp, machine_served.cpp and machine_state.cpp.
 #pragma once
 
+#include "served.h"
 #include "values.h"
 
 #include <atomic>
@@ -30,6 +31,7 @@ class Machine {
     std::atomic<bool> busy{false};
     std::vector<struct emu_crossing> drained =
         std::vector<struct emu_crossing>(256); // on their way to Python
+    Served served;
 
     void check_thread(int thread) const;
     static void check_register(int reg);
@@ -86,6 +88,8 @@ class Machine {
     void set_ring_limit(size_t crossings);
     nb::list crossings();
     nb::bytes crossings_packed();
+    int answer(int thread, uint64_t value);
+    nb::tuple take_served();
 
     void put_regions(const std::vector<std::tuple<uint64_t, uint64_t, unsigned, bool>> &list);
     void put_thread(int thread, nb::dict values);
@@ -102,4 +106,5 @@ using MachineClass = nb::class_<Machine>;
 void bind_machine_memory(MachineClass &c);
 void bind_machine_registers(MachineClass &c);
 void bind_machine_run(MachineClass &c);
+void bind_machine_served(MachineClass &c);
 void bind_machine_state(MachineClass &c);

@@ -12,6 +12,7 @@ void bind_machine(nb::module_ &m) {
     bind_machine_memory(machine);
     bind_machine_registers(machine);
     bind_machine_run(machine);
+    bind_machine_served(machine);
     bind_machine_state(machine);
 }
 

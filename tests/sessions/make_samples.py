@@ -5,9 +5,12 @@ Each file is NAME-FORMAT.cvmrec; those of older formats stay as they are, and no
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from pathlib import Path
 
 import sessions
+from cvmdbg.bench.linux import loop
 from cvmdbg.launch import emulated
 from sessions.schema import VERSION
 
@@ -15,7 +18,10 @@ GUESTS = {
     "libhello": ("demo:libhello", ()),
     "faults": ("demo:faults", ("cap_bounds",)),
     "threads": ("demo:threads", ()),
+    "calls": ("calls", ()),
 }
+CALLS = loop(172, 5000)
+"""An ELF file that makes so many calls of getpid."""
 FOLDER = Path(sessions.__file__).parent / "samples"
 
 
@@ -24,10 +30,13 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, (guest, arguments) in GUESTS.items():
         path = FOLDER / f"{name}-{VERSION}.cvmrec"
-        session = emulated(guest, arguments, record=path)
-        session.connect()
-        print(name, session.execute("run").lines[0])
-        session.close()
+        with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
+            Path("calls").write_bytes(CALLS)
+            Path("calls").chmod(0o755)
+            session = emulated(guest, arguments, record=path)
+            session.connect()
+            print(name, session.execute("run").lines[0])
+            session.close()
 
 
 if __name__ == "__main__":

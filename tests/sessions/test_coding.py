@@ -22,7 +22,8 @@ from sessions.coding import (
     unpack_observations,
 )
 from sessions.columns import Column, Malformed
-from sessions.event import Event
+from sessions.event import Event, RegisterWrite
+from sessions.served import NUMBERS, Served, Signature, pack_served, unpack_served
 
 SIGNED = st.integers(-(1 << 63), (1 << 63) - 1)
 UNSIGNED = st.integers(0, (1 << 64) - 1)
@@ -103,3 +104,38 @@ def test_a_chunk_that_inflates_without_end_is_refused() -> None:
 
     with pytest.raises(Malformed, match="longer than"):
         unpack_events(zlib.compress(bytes(200 << 20), 9), lambda key: b"")
+
+
+def column(values: list[int]) -> bytes:
+    """Differences, their bytes sorted by place."""
+    steps = [now - before & (1 << 64) - 1 for before, now in zip([0, *values], values, strict=False)]
+    return b"".join(bytes(step >> 8 * place & 255 for step in steps) for place in range(8))
+
+
+@given(st.lists(st.tuples(*[UNSIGNED] * NUMBERS), min_size=1, max_size=20), SIGNED, TEXT, TEXT, st.integers(0, 6))
+def test_served_calls_come_back(rows: list[tuple[int, ...]], thread: int, layer: str, name: str, size: int) -> None:
+    store = Store()
+    columns = [list(values) for values in zip(*rows, strict=True)]
+    named = {number: Signature(name, size) for number in columns[1]}
+    ticks = columns[0]
+    served = Served(thread, layer, named, len(rows), ticks[0], ticks[-1], b"".join(map(column, columns)))
+    again = unpack_served(pack_served(served, store.put), store.kept.__getitem__)
+    assert again == served
+    words = [(call.tick, call.number, call.thread, call.layer, call.name) for call in again.calls()]
+    assert words == [(row[0], row[1], thread, layer, name) for row in rows]
+    assert [e.effects for e in again.events()] == [(RegisterWrite(thread, "x0", row[-1]),) for row in rows]
+
+
+def test_served_calls_from_elsewhere_are_refused() -> None:
+    def packed(count: int, columns: bytes, numbers: dict[int, Signature]) -> bytes:
+        return pack_served(Served(0, "17→16", numbers, count, 0, 0, columns), Store().put)
+
+    one = column([0]) * NUMBERS
+    with pytest.raises(Malformed, match="does not name it"):
+        unpack_served(packed(1, one, {}), lambda key: b"").calls()
+    with pytest.raises(Malformed, match="bytes were expected"):
+        unpack_served(packed(2, one, {0: Signature("read", 3)}), lambda key: b"")
+    with pytest.raises(Malformed, match="served calls in a chunk"):
+        unpack_served(packed(0, b"", {}), lambda key: b"")
+    with pytest.raises(Malformed, match="served calls in a chunk"):
+        unpack_served(packed(1 << 40, one, {}), lambda key: b"")

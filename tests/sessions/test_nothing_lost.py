@@ -22,6 +22,7 @@ from pathlib import Path
 
 import pytest
 
+from cvmdbg.bench.linux import loop
 from cvmdbg.guests.opening import open_guest
 from cvmdbg.target import Move, RecordingError, TargetError
 from cvmdbg.targets.emulator import EmulatorTarget
@@ -190,11 +191,23 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-def test_damaged_files_are_refused_or_read_and_nothing_else(whole: bytes, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A recording with a chunk of served calls."""
+    place = tmp_path_factory.mktemp("served")
+    (place / "loop").write_bytes(loop(172, 1000))
+    (place / "loop").chmod(0o755)
+    target = EmulatorTarget(open_guest(str(place / "loop")), recorder=Recorder(place / "a.cvmrec", {}))
+    target.resume(Move.CONTINUE)
+    target.close()
+    return (place / "a.cvmrec").read_bytes()
+
+
+def test_damaged_files_are_refused_or_read_and_nothing_else(whole: bytes, served: bytes, tmp_path: Path) -> None:
     dice, path = random.Random(9), tmp_path / "bad.cvmrec"
     refused = 0
     for number in range(DAMAGED):
-        content = bytearray(whole)
+        content = bytearray(whole if number % 2 else served)
         for _ in range(dice.choice([1, 1, 3, 30])):
             content[dice.randrange(len(content))] = dice.randrange(256)
         cut = dice.choice([len(content), len(content), dice.randrange(len(content))])
@@ -269,6 +282,8 @@ def swell(statement: str, size: int = 1 << 30) -> Callable[[sqlite3.Connection],
 
 BOMBS = (
     swell("UPDATE events SET packed=?"),
+    swell("UPDATE events SET kinds=3, packed=?"),
+    swell("UPDATE events SET kinds=3, count=100000, packed=?"),
     swell("UPDATE observations SET packed=?"),
     swell("UPDATE crossings SET packed=?"),
     swell("UPDATE checkpoint SET state=?"),

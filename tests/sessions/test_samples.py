@@ -16,7 +16,12 @@ from cvmdbg.targets.replay import verified
 from sessions.reader import Recording
 
 SAMPLES = sorted((Path(sessions.__file__).parent / "samples").glob("*.cvmrec"))
-ENDS = {"libhello": (136_514, "exit"), "faults": (889, "fault"), "threads": (28_041_690, "exit")}
+ENDS = {
+    "calls": (30_009, "exit"),
+    "libhello": (136_514, "exit"),
+    "faults": (889, "fault"),
+    "threads": (28_041_690, "exit"),
+}
 
 
 def test_the_demo_guests_are_there() -> None:

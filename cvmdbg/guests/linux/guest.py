@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
-from cvmdbg.guests.guest import Boundary, BoundaryKind, Calls, Compartment, Module, Outcome, Symbol, View, Waits
+from cvmdbg.guests.guest import Boundary, BoundaryKind, Calls, Compartment, Module, Outcome, Symbol, Told, View, Waits
 from cvmdbg.guests.linux import abi, chart, deadlock, image, life, loading, paths, signals
 from cvmdbg.guests.linux.abi import E, Err, Wait
 from cvmdbg.guests.linux.calls import clocks
@@ -25,9 +25,10 @@ from cvmdbg.guests.linux.setup import Setup, make_root
 from cvmdbg.guests.linux.snapshot import freeze, thaw
 from cvmdbg.guests.linux.space import PAGE
 from cvmdbg.guests.linux.state import Pending, State, Thread
-from cvmdbg.guests.linux.tracing import Served
+from cvmdbg.guests.linux.tracing import Served, pointers
 from cvmdbg.target import Reason, StopKind, UserError
 from sessions.event import Call, Map, MemoryWrite, Note, Observation, RegisterWrite
+from sessions.served import Signature, call_of
 
 ABSENT = frozenset({"rseq", "clone3", "io_uring_setup", "userfaultfd", "perf_event_open", "bpf", "keyctl", "seccomp"})
 """What this kernel does not offer, as an older one would not: programs do without."""
@@ -48,6 +49,7 @@ class Linux:
             for name, known in calls().items()
             if name in CALLS and "aarch64" in known.numbers
         }
+        self._plain = frozenset(n for n, entry in numbers.items() if not pointers(entry.name))
         self._kernel = Kernel(self._files, numbers, first_base=setup.base, size=setup.size, first_badge=setup.badge)
         self._kernel.terminal, self._kernel.network = setup.terminal, setup.network
         self._kernel.state.random = setup.seed << 64
@@ -175,8 +177,8 @@ class Linux:
     def view(self, view: View) -> None:
         self._kernel.view = view
 
-    def call(self, thread: int, words: tuple[int, ...], told: bool) -> int | Outcome:
-        """One system call; what its caller finds in x0 when nothing else came of it and nobody wants to know."""
+    def call(self, thread: int, words: tuple[int, ...], told: Told) -> int | Outcome:
+        """One system call; what its caller finds in x0 when nothing else came of it and its words say it all."""
         kernel = self._kernel
         kernel.tick = kernel.view.tick
         entry = kernel.numbers.get(words[8])
@@ -192,7 +194,9 @@ class Linux:
         except (Wait, Unmodelled) as other:
             return self._odd(known, words, other)
         odd = value is None or kernel.poked or kernel.signalled or kernel.yielded or kernel.said
-        if told or odd or value is None or not kernel.alarm_known:
+        if told and (told is Told.ALL or kernel.effects or words[8] not in self._plain):
+            odd = True
+        if odd or value is None or not kernel.alarm_known:
             if value is not None:
                 kernel.result(known, value)
             return self._finish(entry.name, known, words[8], words[:6], value)
@@ -200,6 +204,15 @@ class Linux:
             kernel.result(known, value)
             return Outcome(entry.name, tuple(kernel.effects))
         return value
+
+    def layer(self, thread: int) -> str:
+        """From the program of a thread to the LibOS."""
+        kernel = self._kernel
+        return _layer(kernel.first_badge + kernel.program(kernel.state.threads[thread]).cvm)
+
+    def signature(self, number: int) -> Signature:
+        """The name of a call."""
+        return _signature(number)
 
     def _odd(self, thread: Thread, words: tuple[int, ...], why: Wait | Unmodelled) -> Outcome:
         """A call that waits, or is not modelled."""
@@ -252,13 +265,9 @@ class Linux:
         return Served(known, words, space.base, kernel.view.read, kernel.effects, value, kernel.tick).captured()
 
     def _call(self, thread: Thread, number: int, arguments: tuple[int, ...], value: int | None) -> Call:
-        name, count = _signature(number)
         program = self._kernel.state.programs.get(thread.pid)
         layer = _layer(self._kernel.first_badge + program.cvm) if program is not None else f"?→{LIBOS}"
-        shown = tuple(hex(a) if a > 9 else str(a) for a in arguments[:count])
-        result = None if value is None else str(value) if -4096 < value < 65536 else hex(value)
-        failed = value is not None and -4096 < value < 0
-        return Call(self._kernel.tick, thread.number, layer, number, name, shown, result, failed)
+        return call_of(self._kernel.tick, thread.number, layer, number, _signature(number), arguments, value)
 
     def _unknown(self, thread: Thread, number: int, arguments: tuple[int, ...]) -> Outcome:
         known = call_at("aarch64", number)
@@ -315,10 +324,10 @@ class Linux:
 
 
 @cache
-def _signature(number: int) -> tuple[str, int]:
+def _signature(number: int) -> Signature:
     """The name of a call and how many arguments it takes."""
     known = call_at("aarch64", number)
-    return (known.name, len(known.arguments)) if known is not None else (f"syscall_{number}", 6)
+    return Signature(f"syscall_{number}", 6) if known is None else Signature(known.name, len(known.arguments))
 
 
 @cache

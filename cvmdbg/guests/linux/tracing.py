@@ -31,7 +31,7 @@ _NUMBERS = frozenset(
 
 
 @cache
-def _pointers(name: str) -> tuple[int, ...]:
+def pointers(name: str) -> tuple[int, ...]:
     """Which arguments of a call point at something that is shown."""
     call = calls()[name]
     return tuple(index for index, argument in enumerate(call.arguments) if argument.kind not in _NUMBERS)
@@ -62,7 +62,7 @@ class Served:
 
     def captured(self) -> list[Observation]:
         """What the call points at: as it went in, then as it came out."""
-        places = _pointers(self.call.name)
+        places = pointers(self.call.name)
         if not places:
             return []
         if len(places) == 1 and self.call.arguments[places[0]].kind == "buffer":

@@ -12,6 +12,7 @@ from cvmdbg.guests.opening import open_guest
 from cvmdbg.target import Move, Reason, StopKind
 from cvmdbg.targets.emulator import EmulatorTarget
 from sessions.event import Call, Output
+from sessions.served import spelled
 
 PROGRAMS = Path(__file__).parent / "programs"
 SLICE = 50_000_000
@@ -49,7 +50,7 @@ def finish(made: EmulatorTarget, limit: int = 10**11) -> Ran:
     ran = Ran()
     while made.tick < limit:
         stop = made.resume(Move.CONTINUE, budget=SLICE)
-        for seen in made.drain():
+        for seen in spelled(made.drain()):
             if isinstance(seen, Output):
                 ran.printed += seen.text
             elif isinstance(seen, Call):
