@@ -45,6 +45,7 @@ def test_a_purecap_run() -> None:
 def test_a_hybrid_run(tmp_path: Path) -> None:
     symbols = {"ret_from_monitor": 0x110, "cvm_heap_begin": 0x1000, "cvm_heap_size": 0x1010, "syscall_handler": 0x120}
     (tmp_path / "libmusl-lkl.so").write_bytes(build(Shape(symbols=symbols)))
+    (tmp_path / "disk_python.img").touch()
     text = entry("python", disk="disk_python.img", args="/ld.so /usr/bin/python3.9 /app/helloworld.py")
     text = text.replace("lib.so", "libmusl-lkl.so").replace("  callback_out: monitor\n", "")
     (tmp_path / "cvm.yaml").write_text(HEAD + text)

@@ -7,6 +7,7 @@ from cvmdbg.guests.intravisor import capfiles, trampolines
 from cvmdbg.guests.intravisor.capabilities import USER_SPACE
 from cvmdbg.guests.intravisor.deploy import Deployment
 from cvmdbg.guests.intravisor.elf import PF_W, PF_X, Segment
+from cvmdbg.guests.intravisor.hostcalls.names import HEAP
 from cvmdbg.guests.intravisor.layout import PAGE, STACK_SIZE, Slot
 from cvmdbg.guests.intravisor.state import State
 from cvmdbg.guests.intravisor.thread import slot_caps
@@ -42,6 +43,9 @@ def _monitor(cvms: tuple[Deployment, ...], state: State) -> Compartment:
     names = {trampolines.PURE.page: "trampolines", trampolines.HYBRID.page: "trampolines (hybrid)"}
     parts = tuple(Part(names[page], "code", page, PAGE, "r-x", "r-x") for page in pages)
     parts += capfiles.parts(state.capfiles)
+    if state.heap:
+        size = -(-state.heap // PAGE) * PAGE
+        parts += (Part("heap of getaddrinfo", "heap", HEAP, size, "rw-", "rw-"),)
     start, end = min(pages), max(part.address + part.size for part in parts)
     links = tuple(made.layout.badge for made in cvms if made.served_by == "M")
     return Compartment("M", "monitor", start, end - start, 0, USER_SPACE, None, False, parts=parts, links=links)

@@ -36,6 +36,24 @@ class Folder:
             raise FolderError(f"{name}: it leads out of the folder of the cvm.yaml, {self.root}")
         raise FolderError(f"{name}: there is no such file in {self.root}")
 
+    def size(self, name: str) -> int:
+        """How many bytes a file has."""
+        path = self.path(name)
+        try:
+            return path.stat().st_size
+        except OSError as error:
+            raise FolderError(f"{name}: {error.strerror or error}") from None
+
+    def read_at(self, name: str, offset: int, size: int) -> bytes:
+        """Bytes of a file, fewer at its end."""
+        path = self.path(name)
+        try:
+            with path.open("rb") as stream:
+                stream.seek(offset)
+                return stream.read(size)
+        except OSError as error:
+            raise FolderError(f"{name}: {error.strerror or error}") from None
+
     def read(self, name: str) -> bytes:
         """The bytes of a file."""
         path = self.path(name)

@@ -16,6 +16,7 @@ from cvmdbg.guests.intravisor import capfiles, config, console, facts, thread, t
 from cvmdbg.guests.intravisor.config import ConfigError
 from cvmdbg.guests.intravisor.deploy import Deployment
 from cvmdbg.guests.intravisor.folder import Folder
+from cvmdbg.guests.intravisor.hostcalls import spawning
 from cvmdbg.guests.intravisor.layout import PAGE
 from cvmdbg.guests.intravisor.planning import deploy_all, link_lines
 from cvmdbg.guests.intravisor.serve import serve, time_out
@@ -60,7 +61,8 @@ class Intravisor:
         self._config = config.parse(self._folder.read(path.name), path.name)
         if args:
             self._replace_args(args)
-        self._cvms = deploy_all(self._config, self._folder)
+        self._planned = deploy_all(self._config, self._folder)
+        self._cvms = dict(self._planned)  # and those that cVMs have deployed since
         self._state = State(capfiles=capfiles.advertised(self._config))
         self._files: dict[str, bytes] | None = None
 
@@ -114,6 +116,8 @@ class Intravisor:
 
     def load(self, state: object) -> None:
         assert isinstance(state, State)
+        if state.spawned != self._state.spawned:
+            self._cvms = spawning.again(state.spawned, self._folder, self._planned)
         self._state = copy.deepcopy(state)
 
     def alarm(self) -> int | None:
@@ -151,7 +155,7 @@ class Intravisor:
         effects: list[Effect] = []
         lines: list[str] = []
         names = []
-        deployments = list(self._cvms.values())
+        deployments = list(self._planned.values())
         while self._state.started < len(deployments) and not self._holds():
             made = deployments[self._state.started]
             beginning = self._begin(made, tick)
@@ -206,7 +210,7 @@ class Intravisor:
         if state.sleeps_until is not None and state.sleeps_until <= due:
             state.sleeps_until = None
             return self._run_next(view.tick)
-        return time_out(view, state, due)
+        return time_out(view, state, self._cvms, self._folder, due)
 
     def _die(self, boundary: Boundary, view: View) -> Outcome:
         """The monitor catches no signal: the host ends the whole program, all its cVMs with it."""

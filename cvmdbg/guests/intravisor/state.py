@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cvmdbg.guests.linux.nodes import ROOT, Node
+from cvmdbg.guests.linux.state import State as Loopback
 
 FIRST_HOST_ID = 100001
 """Host thread numbers as CheriBSD gives them to its first user threads."""
@@ -91,14 +92,35 @@ class Stream:
     cid: int
     woken: bool = False
     waiters: list[int] = field(default_factory=list)
+    armed: bool = False  # its function runs
+    buffer: int = 0  # of the last make_cap_call, absolute, and its size
+    size: int = 0
+
+
+@dataclass(slots=True)
+class Disk:
+    """A cVM's disk: bytes in all, and the sectors of 512 bytes that were written."""
+
+    size: int
+    sectors: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class HostFile:
-    """An open file of the host: its node, and where the next byte is read or written."""
+    """A descriptor of the host: its node and where the next byte is read or written; or ``channel``, an open socket,
+    pipe or tap of the loopback."""
 
     ino: int
     offset: int = 0
+    channel: int = 0
+
+
+@dataclass(slots=True)
+class Polling:
+    """A hostcall that is made again whenever something happened; at ``deadline`` for the last time."""
+
+    thread: int
+    deadline: int | None
 
 
 @dataclass(slots=True)
@@ -115,10 +137,16 @@ class State:
     creations: list[Creation] = field(default_factory=list)
     capfiles: list[Advertised] = field(default_factory=list)
     streams: list[Stream] = field(default_factory=list)
+    polling: list[Polling] = field(default_factory=list)
+    poked: bool = False  # something happened that a waiting hostcall may wait for
+    loopback: Loopback = field(default_factory=Loopback)
     files: dict[int, HostFile] = field(default_factory=dict)
     nodes: dict[int, Node] = field(default_factory=dict)
     next_ino: int = ROOT
     next_handle: int = 1
+    disks: dict[int, Disk] = field(default_factory=dict)  # by cVM
+    heap: int = 0  # bytes of the monitor's heap that its getaddrinfo has taken
+    spawned: list[bytes] = field(default_factory=list)  # the yaml texts that cVMs handed over
     started: int = 0  # cVMs that run or have run, in the order of the file
     waits_for: int | None = None  # the thread whose end starts the next cVM
     sleeps_until: int | None = None  # or the moment of the guest's clock
@@ -145,4 +173,5 @@ class State:
     def deadlines(self) -> list[int]:
         """Moments of the guest's clock at which something is due."""
         moments = [w.deadline for w in self.futexes if w.deadline is not None]
+        moments += [w.deadline for w in self.polling if w.deadline is not None]
         return moments if self.sleeps_until is None else [*moments, self.sleeps_until]

@@ -18,10 +18,11 @@ from cvmdbg.guests.linux.abi import E, Err
 from cvmdbg.guests.linux.image import Header, Image, ImageError
 from cvmdbg.guests.linux.kernel import Kernel
 from cvmdbg.guests.linux.nodes import Node
-from cvmdbg.guests.linux.signals import RETURN_CODE
 from cvmdbg.guests.linux.space import GAP, PAGE, Area, Space, round_up
 from sessions.event import Effect, MemoryWrite
 
+RETURN_CODE = struct.pack("<II", 0xD2801168, 0xD4000001)
+"""mov x8, #139 (rt_sigreturn); svc #0: what a program without SA_RESTORER returns to."""
 STACK = 8 << 20
 MAX_ARGUMENTS = STACK // 4
 HWCAP = sum(1 << bit for bit in (0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 16, 20))

@@ -31,8 +31,6 @@ MCONTEXT = INFO + CONTEXT  # of sigcontext in the frame: ucontext up to uc_mcont
 FRAME = MCONTEXT + 8 + 31 * 8 + 24 + 8 + RESERVED
 FPSIMD_MAGIC, FPSIMD_SIZE = 0x46508001, 528
 NZCV = 0xF0000000
-RETURN_CODE = struct.pack("<II", 0xD2801168, 0xD4000001)
-"""mov x8, #139 (rt_sigreturn); svc #0: what a program without SA_RESTORER returns to."""
 
 
 def send(kernel: Kernel, program: Program, signal: Pending, thread: Thread | None = None) -> None:

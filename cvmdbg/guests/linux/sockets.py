@@ -9,10 +9,10 @@ from __future__ import annotations
 import ipaddress
 import struct
 
-from cvmdbg.guests.linux import abi, signals
+from cvmdbg.guests.linux import abi
 from cvmdbg.guests.linux.abi import E, Err
 from cvmdbg.guests.linux.kernel import Kernel, patience
-from cvmdbg.guests.linux.state import Open, Socket, Thread
+from cvmdbg.guests.linux.state import Open, Socket
 
 AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10
 STREAM, DATAGRAM, SEQPACKET = 1, 2, 5
@@ -273,8 +273,8 @@ def _ended(kernel: Kernel, sock: Socket) -> bool:
     return peer is not None and peer.write_shut
 
 
-def send(kernel: Kernel, thread: Thread, opened: Open, content: bytes, to: Address | None, flags: int) -> int:
-    """Sends bytes: how many."""
+def send(kernel: Kernel, opened: Open, content: bytes, to: Address | None, flags: int) -> int:
+    """Sends bytes: how many. EPIPE when nobody can read them; the signal is its caller's."""
     sock = kernel.state.sockets[opened.target]
     if sock.kind == DATAGRAM and (to is not None or sock.peer is None):
         return _send_packet(kernel, sock, content, to or sock.peer_address)
@@ -285,7 +285,7 @@ def send(kernel: Kernel, thread: Thread, opened: Open, content: bytes, to: Addre
         raise Err(error)
     peer = kernel.state.sockets.get(sock.peer)
     if peer is None or sock.write_shut or sock.peer_gone or peer.read_shut:
-        raise Err(E.EPIPE) if flags & MSG_NOSIGNAL else signals.broken_pipe(kernel, thread)
+        raise Err(E.EPIPE)
     kernel.poked = True
     peer.generation += 1
     if sock.kind != STREAM:

@@ -218,6 +218,16 @@ def _write_event(kernel: Kernel, thread: Thread, opened: Open, content: bytes) -
     return 8
 
 
+def send(kernel: Kernel, thread: Thread, opened: Open, content: bytes, to: sockets.Address | None, flags: int) -> int:
+    """Sends bytes on a socket: how many; SIGPIPE when nobody can read them, unless MSG_NOSIGNAL is set."""
+    try:
+        return sockets.send(kernel, opened, content, to, flags)
+    except Err as error:
+        if error.args[0] != E.EPIPE or flags & sockets.MSG_NOSIGNAL:
+            raise
+        raise signals.broken_pipe(kernel, thread) from None
+
+
 def _not_writable(kernel: Kernel, thread: Thread, opened: Open, content: bytes) -> int:
     raise Err(E.EINVAL)
 
@@ -232,7 +242,7 @@ _WRITE: dict[str, Callable[[Kernel, Thread, Open, bytes], int]] = {
     "event": _write_event,
     "timer": _not_writable,
     "signal": _not_writable,
-    "socket": lambda kernel, thread, opened, content: sockets.send(kernel, thread, opened, content, None, 0),
+    "socket": lambda kernel, thread, opened, content: send(kernel, thread, opened, content, None, 0),
     "epoll": _not_writable,
 }
 

@@ -1,4 +1,4 @@
-"""Hostcalls 800 to 814: files of the host, which is the cvm.yaml's folder under an overlay that nothing leaves.
+"""Hostcalls 800 to 814, 302, 511, 520, 533: files of the host, its folder that of the cvm.yaml under an overlay.
 
 Absolute and relative paths both begin at that folder, links included; what is written stays in the model. A failure is
 -1 with FreeBSD's number in the thread's errno. Source: Intravisor src/hostcalls.c; struct stat: FreeBSD sys/stat.h.
@@ -6,104 +6,30 @@ Absolute and relative paths both begin at that folder, links included; what is w
 
 from __future__ import annotations
 
-import functools
 import struct
-from collections.abc import Callable
-from typing import Concatenate, ParamSpec
 
-from cvmdbg.guests.intravisor.hostcalls.request import WORD, Answer, Hostcall, Refusal, Request, Show, words
+from cvmdbg.guests.intravisor import freebsd
+from cvmdbg.guests.intravisor.hostcalls import descriptors
+from cvmdbg.guests.intravisor.hostcalls.descriptors import STREAMS, channel, failing, install, overlay_of
+from cvmdbg.guests.intravisor.hostcalls.paths import existing, find
+from cvmdbg.guests.intravisor.hostcalls.request import Answer, Hostcall, Refusal, Request, Show, quoted, words
 from cvmdbg.guests.intravisor.hostcalls.shared import keyed
 from cvmdbg.guests.intravisor.state import HostFile
+from cvmdbg.guests.linux import abi
 from cvmdbg.guests.linux.abi import E, Err
-from cvmdbg.guests.linux.nodes import KINDS, ROOT, Node, Overlay
+from cvmdbg.guests.linux.nodes import KINDS, Node, Overlay
+from cvmdbg.guests.linux.state import Open
 from sessions.event import MemoryWrite
 
-P = ParamSpec("P")
 SECOND = 1_000_000_000
-STREAMS = (0, 1, 2)
-MOST_OPEN, MOST_LINKS, NAME_MAX = 1024, 32, 255
 STAT = struct.Struct("<QQQHHIIIQ8qqqII88x")
-FREEBSD = {E.ENAMETOOLONG: 63, E.ELOOP: 62}
-"""Numbers that are others than Linux's; those up to ERANGE but EAGAIN are the same."""
 O_RDWR, X_OK = 2, 1
+FREEBSD_WRITE = 4
+F_GETFL, F_SETFL = 3, 4
+MOST_VECTORS = 1024
 
 
-def failing(serve: Callable[Concatenate[Request, P], Answer]) -> Callable[Concatenate[Request, P], Answer]:
-    """An error number becomes -1, and the thread's errno."""
-
-    @functools.wraps(serve)
-    def guarded(request: Request, /, *more: P.args, **named: P.kwargs) -> Answer:
-        try:
-            return serve(request, *more, **named)
-        except Err as error:
-            request.thread.errno = FREEBSD.get(error.args[0], error.args[0])
-            return Answer(result=WORD)
-
-    return guarded
-
-
-# ---- paths ----
-
-
-def overlay_of(request: Request) -> Overlay:
-    """The overlay over the folder, with the nodes of the guest's state."""
-    found = Overlay([request.folder.tree])
-    found.nodes, found.next_ino = request.state.nodes, request.state.next_ino
-    if not found.nodes:
-        found.mount(0, "", ROOT)
-        request.state.next_ino = found.next_ino
-    return found
-
-
-def _find(request: Request, index: int, follow: bool = True) -> tuple[Overlay, Node, str, Node | None]:
-    """The folder, the last name, and what it names, if anything; a folder without a name is named ``.``."""
-    overlay = overlay_of(request)
-    path = request.text(request.address(index)).decode("utf-8", "surrogateescape")
-    if not path:
-        raise Err(E.ENOENT)
-    try:
-        return (overlay, *_walk(overlay, path, follow))
-    finally:
-        request.state.next_ino = overlay.next_ino
-
-
-def _walk(overlay: Overlay, path: str, follow: bool) -> tuple[Node, str, Node | None]:
-    folder, links = overlay.nodes[ROOT], 0
-    rest = _names(path)
-    while rest:
-        name = rest.pop(0)
-        if folder.kind != "dir":
-            raise Err(E.ENOTDIR)
-        if name == "..":
-            folder = overlay.nodes[folder.parent]
-            continue
-        if len(name.encode("utf-8", "surrogateescape")) > NAME_MAX:
-            raise Err(E.ENAMETOOLONG)
-        node = overlay.child(folder, name)
-        if node is not None and node.kind == "link" and (rest or follow):
-            links += 1
-            if links > MOST_LINKS:
-                raise Err(E.ELOOP)
-            folder = overlay.nodes[ROOT] if node.target.startswith("/") else folder
-            rest = _names(node.target) + rest
-            continue
-        if not rest:
-            return folder, name, node
-        if node is None:
-            raise Err(E.ENOENT)
-        folder = node
-    return folder, ".", folder
-
-
-def _names(path: str) -> list[str]:
-    return [name for name in path.split("/") if name not in ("", ".")]
-
-
-def _existing(request: Request, index: int, follow: bool = True) -> tuple[Overlay, Node]:
-    overlay, _, _, node = _find(request, index, follow)
-    if node is None:
-        raise Err(E.ENOENT)
-    return overlay, node
+# ---- open files ----
 
 
 def _opened(request: Request) -> tuple[Overlay, HostFile, Node]:
@@ -119,31 +45,28 @@ def _now(request: Request) -> int:
     return request.state.now(request.view.tick)
 
 
-# ---- open files ----
-
-
 @failing
 def open_(request: Request) -> Answer:
     """open(path): for reading and writing, made if it is not there; flags are ignored, as in the original."""
-    overlay, folder, name, node = _find(request, 0)
+    overlay, folder, name, node = find(request, 0)
     if node is not None and node.kind == "dir":
         raise Err(E.EISDIR)
-    number = next((n for n in range(3, MOST_OPEN) if n not in request.state.files), None)
-    if number is None:
+    if node is not None and node.kind == "sock":
+        raise Err(E.EOPNOTSUPP)
+    if not descriptors.has_room(request, 1):
         raise Err(E.EMFILE)
     if node is None:
         node = overlay.make("file", 0o644, folder.ino, _now(request))
         overlay.add(folder, name, node, _now(request))
         request.state.next_ino = overlay.next_ino
     node.opens += 1
-    request.state.files[number] = HostFile(node.ino)
-    return Answer(result=number)
+    return Answer(result=install(request, ino=node.ino))
 
 
 @failing
 def close(request: Request) -> Answer:
-    if request.number_of(0) in STREAMS:
-        raise Refusal(f"hostcall {request.number} close: the monitor's own standard streams are not modelled as closed")
+    if request.number_of(0) in STREAMS or channel(request) is not None:
+        return descriptors.close(request)
     overlay, _, node = _opened(request)
     del request.state.files[request.number_of(0)]
     node.opens -= 1
@@ -153,35 +76,69 @@ def close(request: Request) -> Answer:
 
 @failing
 def read(request: Request, address: int) -> Answer:
-    """At most so many bytes from the file's position on."""
-    overlay, file, node = _opened(request)
-    size = request.number_of(2)
-    if size < 0:
-        raise Err(E.EINVAL)
-    content = overlay.read(node, file.offset, min(size, max(node.size - file.offset, 0)))
+    """At most so many bytes from the file's position on, or from a socket or a pipe."""
+    opened, size = channel(request), request.length(2)
+    content = _read_file(request, size) if opened is None else descriptors.read(request, opened, size)
     request.check_writable(address, len(content))
-    file.offset += len(content)
     return Answer(result=len(content), effects=[MemoryWrite(address, content)] if content else [])
+
+
+def _read_file(request: Request, size: int) -> bytes:
+    overlay, file, node = _opened(request)
+    content = overlay.read(node, file.offset, min(size, max(node.size - file.offset, 0)))
+    file.offset += len(content)
+    return content
 
 
 @failing
 def write(request: Request, address: int) -> Answer:
-    """Bytes from the file's position on."""
+    """Bytes from the file's position on, or to a socket or a pipe."""
+    return _write_bytes(request, request.sized(address, request.word(2)))
+
+
+def _write_bytes(request: Request, content: bytes) -> Answer:
+    opened = channel(request)
+    if opened is not None:
+        return _write_channel(request, opened, content)
     overlay, file, node = _opened(request)
-    size = request.number_of(2)
-    if size < 0:
-        raise Err(E.EINVAL)
-    content = request.read(address, size) if size else b""
     if content:
         overlay.write(node, file.offset, content, _now(request))
     file.offset += len(content)
     return Answer(result=len(content))
 
 
+def _write_channel(request: Request, opened: Open, content: bytes) -> Answer:
+    try:
+        return Answer(result=descriptors.write(request, opened, content))
+    except Err as error:
+        return descriptors.broken(request, opened, error)
+
+
+@failing
+def writev(request: Request) -> Answer:
+    """writev(fd, vector, count): all pointers as they are."""
+    count = request.number_of(2)
+    if not 0 < count <= MOST_VECTORS:
+        raise Err(E.EINVAL)
+    vector = struct.iter_unpack("<QQ", request.read(request.word(1), 16 * count))
+    content = b"".join(request.sized(where, size) for where, size in vector)
+    return _print(request, content) if request.number_of(0) in STREAMS else _write_bytes(request, content)
+
+
+def _print(request: Request, content: bytes) -> Answer:
+    """Standard output and error; input is not written."""
+    if not request.number_of(0):
+        raise Err(E.EBADF)
+    shown = (str(request.number_of(0)), quoted(content), str(len(content)))
+    done = request.host_call(FREEBSD_WRITE, "write", shown, len(content))
+    printed = [request.say(content, request.caller, "guest")] if content else []
+    return Answer(result=len(content), observations=[*printed, done])
+
+
 @failing
 def lseek(request: Request) -> Answer:
     """lseek(fd, offset, whence): the new position."""
-    if request.number_of(0) in STREAMS:
+    if request.number_of(0) in STREAMS or channel(request) is not None:
         raise Err(E.ESPIPE)
     _, file, node = _opened(request)
     offset, whence = request.word(1), request.number_of(2)
@@ -196,13 +153,32 @@ def lseek(request: Request) -> Answer:
 
 @failing
 def fcntl(request: Request) -> Answer:
-    """fcntl(fd, command): descriptor and status flags, which change nothing here."""
-    if request.number_of(0) not in STREAMS:
-        _opened(request)
-    command = request.number_of(1)
-    if command not in (1, 2, 3, 4):
+    """fcntl(fd, command, nothing, argument): descriptor and status flags; the argument is translated like a pointer."""
+    return _fcntl(request, request.number_of(1), request.address(3))
+
+
+@failing
+def plain_fcntl(request: Request) -> Answer:
+    """fcntl(fd, command, argument) as newer monitors hand it on."""
+    return _fcntl(request, request.number_of(1), request.word(2))
+
+
+@failing
+def set_nonblocking(request: Request) -> Answer:
+    """fcntl(fd, F_SETFL, O_NONBLOCK)."""
+    return _fcntl(request, F_SETFL, freebsd.O_NONBLOCK)
+
+
+def _fcntl(request: Request, command: int, argument: int) -> Answer:
+    opened = channel(request)
+    if command not in (1, 2, F_GETFL, F_SETFL):
         raise Refusal(f"hostcall {request.number} fcntl: command {command} is not modelled, only 1 to 4 are")
-    return Answer(result=O_RDWR if command == 3 else 0)
+    if opened is None:
+        return Answer(result=O_RDWR if command == F_GETFL else 0)
+    if command == F_SETFL:
+        descriptors.set_nonblocking(opened, bool(argument & freebsd.O_NONBLOCK))
+    waits = freebsd.O_NONBLOCK if opened.flags & abi.O_NONBLOCK else 0
+    return Answer(result=opened.flags & abi.O_ACCMODE | waits if command == F_GETFL else 0)
 
 
 # ---- by name ----
@@ -210,7 +186,7 @@ def fcntl(request: Request) -> Answer:
 
 @failing
 def unlink(request: Request) -> Answer:
-    overlay, folder, name, node = _find(request, 0, follow=False)
+    overlay, folder, name, node = find(request, 0, follow=False)
     if node is None:
         raise Err(E.ENOENT)
     if node.kind == "dir":
@@ -222,7 +198,7 @@ def unlink(request: Request) -> Answer:
 @failing
 def access(request: Request) -> Answer:
     """access(path, mode): who runs the monitor may read and write all, and run what has an x."""
-    _, node = _existing(request, 0)
+    _, node = existing(request, 0)
     if request.number_of(1) & X_OK and not node.mode & 0o111:
         raise Err(E.EACCES)
     return Answer()
@@ -233,7 +209,7 @@ def truncate(request: Request) -> Answer:
     length = request.word(1)
     if length >> 63:
         raise Err(E.EINVAL)
-    overlay, node = _existing(request, 0)
+    overlay, node = existing(request, 0)
     if node.kind == "dir":
         raise Err(E.EISDIR)
     overlay.truncate(node, length, _now(request))
@@ -255,18 +231,21 @@ def _stat(request: Request, node: Node) -> Answer:
 
 @failing
 def stat(request: Request) -> Answer:
-    return _stat(request, _existing(request, 0)[1])
+    return _stat(request, existing(request, 0)[1])
 
 
 @failing
 def lstat(request: Request) -> Answer:
-    return _stat(request, _existing(request, 0, follow=False)[1])
+    return _stat(request, existing(request, 0, follow=False)[1])
 
 
 @failing
 def fstat(request: Request) -> Answer:
     if request.number_of(0) in STREAMS:
         return _stat(request, Node(0, "chr", 0o620))
+    opened = channel(request)
+    if opened is not None:
+        return _stat(request, Node(opened.number, {"pipe": "fifo", "socket": "sock"}.get(opened.kind, "chr"), 0o600))
     return _stat(request, _opened(request)[2])
 
 
@@ -290,6 +269,10 @@ def errno(request: Request) -> Answer:
 
 _PATH: Show = keyed(2, 0)
 TABLE = {
+    302: Hostcall("set_nonblock", set_nonblocking, words(1)),
+    511: Hostcall("close", close, words(1)),
+    520: Hostcall("writev", writev, words(3)),
+    533: Hostcall("fcntl", plain_fcntl, words(3)),
     800: Hostcall("gettimeofday", gettimeofday, words(2)),
     801: Hostcall("lstat", lstat, _PATH),
     802: Hostcall("unlink", unlink, keyed(1, 0)),

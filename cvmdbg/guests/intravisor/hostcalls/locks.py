@@ -104,6 +104,6 @@ TABLE = {
     6: Hostcall("sem_down", sem_down, words(1)),
     7: Hostcall("mutex_alloc", mutex_alloc, words(1)),
     8: Hostcall("mutex_free", mutex_free, words(1)),
-    9: Hostcall("lock", lock, words(1)),
-    10: Hostcall("unlock", unlock, words(1)),
+    9: Hostcall("mutex_lock", lock, words(1)),
+    10: Hostcall("mutex_unlock", unlock, words(1)),
 }

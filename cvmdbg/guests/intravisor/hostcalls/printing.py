@@ -7,6 +7,7 @@ which writes the bytes as they are.
 from __future__ import annotations
 
 from cvmdbg.guests.intravisor.hostcalls import hostfiles
+from cvmdbg.guests.intravisor.hostcalls.descriptors import STREAMS
 from cvmdbg.guests.intravisor.hostcalls.request import Answer, Hostcall, Refusal, Request, quoted
 from sessions.event import MemoryWrite
 
@@ -55,13 +56,13 @@ def write_plain(request: Request) -> Answer:
 
 
 def _write_to(request: Request, address: int) -> Answer:
-    if request.number_of(0) not in hostfiles.STREAMS:
+    if request.number_of(0) not in STREAMS:
         return hostfiles.write(request, address)
     return _write(request, _stream(request, (1, 2)), address, request.number_of(2))
 
 
 def _read(request: Request, address: int) -> Answer:
-    if request.number_of(0) not in hostfiles.STREAMS:
+    if request.number_of(0) not in STREAMS:
         return hostfiles.read(request, address)
     _stream(request, (0,))
     size = request.number_of(2)

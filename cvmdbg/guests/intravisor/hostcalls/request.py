@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cvmdbg.guests.guest import View
 from cvmdbg.guests.intravisor.deploy import Deployment
 from cvmdbg.guests.intravisor.folder import Folder
-from cvmdbg.guests.intravisor.state import GuestThread, Pending, State
+from cvmdbg.guests.intravisor.state import GuestThread, Pending, Polling, State
+from cvmdbg.guests.linux.abi import E, Err
 from cvmdbg.target import TargetError
 from emulator_core._core import Capability
 from emulator_core.capability import perm_set, size_text
@@ -30,15 +32,24 @@ class Refusal(Exception):
         self.said = said
 
 
+class Unreadable(Refusal):
+    """Memory that is not mapped: the monitor's own code would fault, the host's kernel says EFAULT."""
+
+
 @dataclass(slots=True)
 class Answer:
-    """What comes of a hostcall. ``result`` None: nothing is returned now (the thread waits, or is gone)."""
+    """What comes of a hostcall. ``result`` None: nothing is returned now (the thread waits, or is gone).
+
+    With ``polls`` the wait ends when the call, made again after others, does not wait: at ``deadline`` at the latest.
+    """
 
     result: int | None = 0
     effects: list[Effect] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
     wait: str | None = None  # what the thread waits for
     again: bool = False  # nothing was done: serve it once more
+    polls: bool = False
+    deadline: int | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +65,7 @@ class Request:
     view: View
     folder: Folder
     cvms: dict[int, Deployment]
+    retried: Polling | None = None  # the wait whose call is being made again
 
     def word(self, index: int) -> int:
         """Argument x0 … x7."""
@@ -75,7 +87,31 @@ class Request:
         try:
             return self.view.read(address, size)
         except TargetError as error:
-            raise Refusal(f"hostcall {self.number} {self.name} reads {address:#x}: {error}") from None
+            raise Unreadable(f"hostcall {self.number} {self.name} reads {address:#x}: {error}") from None
+
+    def words_at(self, address: int, layout: str) -> tuple[int, ...]:
+        """Numbers in memory, as struct spells them."""
+        return struct.unpack(layout, self.read(address, struct.calcsize(layout)))
+
+    def length(self, index: int) -> int:
+        """An argument as a size of a transfer: EINVAL when it is a negative number."""
+        if self.word(index) >> 63:
+            raise Err(E.EINVAL)
+        return self.word(index)
+
+    def sized(self, address: int, size: int) -> bytes:
+        """The bytes of a transfer; EINVAL for a negative size."""
+        if size >> 63:
+            raise Err(E.EINVAL)
+        return self.read(address, size) if size else b""
+
+    def limit(self, own: int | None) -> int | None:
+        """The deadline of the call being made: ``own`` when it is made for the first time."""
+        return own if self.retried is None else self.retried.deadline
+
+    def ended(self, limit: int | None) -> bool:
+        """Has a deadline come?"""
+        return limit is not None and limit <= self.state.now(self.view.tick)
 
     def check_writable(self, address: int, size: int) -> None:
         """A Refusal unless all of a range is mapped."""

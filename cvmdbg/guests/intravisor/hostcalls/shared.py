@@ -90,7 +90,8 @@ def stream_prb(request: Request) -> Answer:
     raise _wrong_key(request, key)
 
 
-def _stream(request: Request) -> Stream:
+def stream_of(request: Request) -> Stream:
+    """The stream of argument 0; a Refusal for what is none."""
     number = request.number_of(0)
     if not 0 <= number < len(request.state.streams):
         have = len(request.state.streams)
@@ -100,7 +101,7 @@ def _stream(request: Request) -> Stream:
 
 def wait(request: Request) -> Answer:
     """cap_wait(stream): goes on at once if it was woken since, else waits for one cap_wake."""
-    stream = _stream(request)
+    stream = stream_of(request)
     if stream.woken:
         stream.woken = False
         return Answer()
@@ -110,7 +111,7 @@ def wait(request: Request) -> Answer:
 
 def wake(request: Request) -> Answer:
     """cap_wake(stream): the first that waits, or the next that would."""
-    stream, answer = _stream(request), Answer()
+    stream, answer = stream_of(request), Answer()
     if stream.waiters:
         request.wake(answer, stream.waiters.pop(0), 0)
     else:
@@ -120,7 +121,7 @@ def wake(request: Request) -> Answer:
 
 def finish_call(request: Request) -> Answer:
     """finish_cap_call(stream, result): the device that was advertised with it."""
-    stream, where = _stream(request), request.address(1)
+    stream, where = stream_of(request), request.address(1)
     request.check_writable(where, 8)
     return Answer(effects=[MemoryWrite(where, stream.device.to_bytes(8, "little"))])
 
@@ -130,7 +131,10 @@ def keyed(count: int, key: int) -> Show:
 
     def show(request: Request) -> tuple[str, ...]:
         plain = words(count)(request)
-        text = quoted(request.text(request.address(key)), 64)
+        try:
+            text = quoted(request.text(request.address(key)), 64)
+        except Refusal:
+            return plain
         return (*plain[:key], text, *plain[key + 1 :])
 
     return show

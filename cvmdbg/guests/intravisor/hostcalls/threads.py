@@ -33,12 +33,12 @@ def _create(request: Request, argument: int) -> Answer:
         request.state.creations.append(made)
         return Answer(result=None, wait="a free slot")
     answer = Answer()
-    answer.result = _begin(request, answer, made, slot)
+    answer.result = begin(request, answer, made, slot)
     return answer
 
 
-def _begin(request: Request, answer: Answer, made: Creation, slot: int) -> int:
-    """Starts a thread on a slot; its host number."""
+def begin(request: Request, answer: Answer, made: Creation, slot: int) -> int:
+    """Starts a thread on a slot, as part of an answer; its host number."""
     owner = request.cvms[made.cid]
     fresh = _new(request, made.cid, slot)
     beginning = thread.begin_extra(owner, fresh.number, owner.layout.slot(slot), made.entry, made.argument)
@@ -80,7 +80,7 @@ def leave(request: Request, current: GuestThread, status: int) -> Answer:
             _joined(request, answer, waiter, result)
     _serve_creation(request, answer, current.cid)
     mains = [t for t in request.state.threads if t.main]
-    if all(t.exited for t in mains) and request.state.started == len(request.cvms):
+    if all(t.exited for t in mains) and len(mains) == len(request.cvms):
         answer.effects.append(ProgramExit(0))
     return answer
 
@@ -100,7 +100,7 @@ def _serve_creation(request: Request, answer: Answer, cid: int) -> None:
         slot = request.state.free_slot(cid)
         if made.cid == cid and slot is not None:
             request.state.creations.remove(made)
-            request.wake(answer, made.creator, _begin(request, answer, made, slot))
+            request.wake(answer, made.creator, begin(request, answer, made, slot))
             return
 
 
@@ -154,7 +154,7 @@ def clone(request: Request) -> Answer:
         if flags & wanted:
             request.check_writable(request.address(index), 4)
     answer = Answer()
-    host = _begin(request, answer, Creation(parent, request.owner.layout.cid, 0, 0), slot)
+    host = begin(request, answer, Creation(parent, request.owner.layout.cid, 0, 0), slot)
     child = request.state.threads[-1]
     copied = {"c0": 0, **{f"c{n}": request.view.register(parent, f"c{n}") for n in range(19, 29)}}
     copied |= {new: request.view.register(parent, old) for new, old in _RETURN_PAIR}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from cvmdbg.guests.linux import abi, sockets
+from cvmdbg.guests.linux import abi, sockets, streams
 from cvmdbg.guests.linux.abi import E, Err, Wait, s32
 from cvmdbg.guests.linux.calls.descriptors import install, make_open
 from cvmdbg.guests.linux.calls.transfer import gather, scatter, vector, writable
@@ -210,7 +210,7 @@ def _option(sock: Socket, opened: Open, level: int, name: int, thread: Thread) -
 def sendto(kernel: Kernel, thread: Thread, fd: int, buf: int, size: int, flags: int, pointer: int, length: int) -> int:
     opened, sock = _socket(kernel, thread, fd)
     to = _address(kernel, thread, pointer, length, sock.domain) if pointer and sock.kind == DATAGRAM else None
-    return sockets.send(kernel, thread, opened, kernel.readable(thread, buf, size), to, flags)
+    return streams.send(kernel, thread, opened, kernel.readable(thread, buf, size), to, flags)
 
 
 @call("recvfrom")
@@ -237,7 +237,7 @@ def sendmsg(kernel: Kernel, thread: Thread, fd: int, pointer: int, flags: int) -
     to = _address(kernel, thread, name, name_size, sock.domain) if name and sock.kind == DATAGRAM else None
     passed = _rights(kernel, thread, control, control_size) if control and control_size else []
     content = gather(kernel, thread, vector(kernel, thread, iov, count))
-    done = sockets.send(kernel, thread, opened, content, to, flags)
+    done = streams.send(kernel, thread, opened, content, to, flags)
     peer = kernel.state.sockets.get(sock.peer) if sock.peer is not None else None
     if passed and peer is not None:
         for number in passed:
