@@ -104,6 +104,12 @@ class Breakpoints:
             if breakpoint_.enabled and stops is not None:
                 self._set(breakpoint_)
 
+    def leave(self) -> None:
+        """Take everything out of the target, which is left: another one is attached to next."""
+        for breakpoint_ in self:
+            if breakpoint_.enabled and self._stops is not None:
+                self._unset(breakpoint_)
+
     @property
     def power(self) -> Stops:
         """What sets sites; UserError where the target cannot."""

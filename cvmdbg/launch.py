@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cvmdbg.guests.attached import attached
+from cvmdbg.guests.handoff.guest import HandedOff
 from cvmdbg.guests.intravisor.imported.log import open_log
 from cvmdbg.guests.linux.opening import Root
 from cvmdbg.guests.opening import NO_ROOT, open_guest, resolve, source_directories
 from cvmdbg.recordings import Recordings
-from cvmdbg.session import Launch, Session, Started
+from cvmdbg.session import Facts, Launch, Session, Started
 from cvmdbg.settings import Settings
 from cvmdbg.target import TargetError, UserError
 from cvmdbg.targets.emulator import EmulatorTarget
@@ -64,11 +65,11 @@ class EmulatorLaunch:
         if self.recordings is None:
             return None, ""
         try:
-            return self.recordings.begin(self.title, self.facts(arch)), ""
+            return self.recordings.begin(self.title, self.facts_of(arch)), ""
         except OSError as error:
             return None, f"nothing is recorded: {error}"
 
-    def facts(self, arch: str) -> dict[str, str]:
+    def facts_of(self, arch: str) -> dict[str, str]:
         """What stands at the head of a recording."""
         return {"title": self.title, "arch": arch, "engine": semantics(), "seed": str(self.seed)}
 
@@ -77,7 +78,7 @@ class EmulatorLaunch:
 class _Control:
     """Starts and stops the recording of a live target."""
 
-    launch: EmulatorLaunch
+    launch: EmulatorLaunch | HandoffLaunch
     target: EmulatorTarget
 
     def start(self, file: Path | None) -> Path:
@@ -86,7 +87,7 @@ class _Control:
             raise UserError(f"this run is recorded already, into {self.target.history.file}")
         settings = Settings() if self.launch.recordings is None else self.launch.recordings.settings
         try:
-            recorder = Recordings(settings, file).begin(self.launch.title, self.launch.facts(self.target.arch))
+            recorder = Recordings(settings, file).begin(self.launch.title, self.launch.facts_of(self.target.arch))
         except OSError as error:
             raise UserError(f"nothing is recorded: {error}") from None
         self.target.record(recorder)
@@ -147,7 +148,7 @@ def emulated(
         settings.values["directories"] = ":".join(str(folder) for folder in source_directories(path))
     recordings = Recordings(settings, record) if recording else None
     session = Session(EmulatorLaunch(path, tuple(arguments), recordings, root, seed), settings)
-    session.reach = reach
+    session.reach, session.taking = reach, taking
     return session
 
 
@@ -215,6 +216,42 @@ class RemoteLaunch:
 
 
 @dataclass(frozen=True)
+class HandoffLaunch:
+    """Takes over a live machine that stands, as often as asked: from where it stands, with nothing fetched yet."""
+
+    remote: RemoteTarget | GdbTarget
+    facts: Facts
+    title: str
+    recordings: Recordings
+    kind: str = field(default="hand-off", init=False)
+
+    def start(self, arguments: Sequence[str] | None) -> Started:
+        """Read its registers; its memory comes when it is touched."""
+        devices = self.remote.devices if isinstance(self.remote, RemoteTarget) else None
+        guest = HandedOff(self.title, self.remote, self.facts, devices)
+        try:
+            recorder, unrecorded = self.recordings.begin(self.title, self.facts_of(guest.arch)), ""
+        except OSError as error:
+            recorder, unrecorded = None, f"nothing is recorded: {error}"
+        target = EmulatorTarget(guest, recorder=recorder)
+        said = [f"{self.title} stands; what follows happens in the emulator, until handoff end", *guest.lacking]
+        return Started(
+            target, FactsNow(target), None, "; ".join(filter(None, [*said, unrecorded])), _Control(self, target)
+        )
+
+    def facts_of(self, arch: str) -> dict[str, str]:
+        """What stands at the head of a recording."""
+        return {"title": self.title, "arch": arch, "engine": semantics(), "seed": "0"}
+
+
+def taking(session: Session, file: Path | None) -> HandoffLaunch:
+    """How the emulator takes over the live machine of a session."""
+    target = session.live.target
+    assert isinstance(target, RemoteTarget | GdbTarget)
+    return HandoffLaunch(target, session.live.facts, session.launch.title, Recordings(session.settings, file))
+
+
+@dataclass(frozen=True)
 class GdbLaunch:
     """Starts a gdb where the machine is, as often as asked; ``address`` is what that gdb connects to, if anything."""
 
@@ -262,7 +299,7 @@ def remote(
     )
     launch = RemoteLaunch(address, guest, symbols, log, timeout, trace)
     session = Session(GdbLaunch(gdb, gdb_arguments, launch) if gdb else launch, settings)
-    session.reach = reach
+    session.reach, session.taking = reach, taking
     return session
 
 

@@ -96,6 +96,15 @@ class Started:
     why_no_history: str = "recording is off; record start begins it here"
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A live machine that stands while the emulator goes on in its place."""
+
+    launch: Launch
+    debugger: Debugger
+    why_no_history: str
+
+
 KEPT = ("breakpoints", "displays", "history", "convenience")
 """What of a debugger belongs to the session and outlives a restart of the guest."""
 
@@ -155,6 +164,8 @@ class Session:
         self.on_connect: Callable[[Debugger], None] | None = None
         self.serve: Serve | None = None
         self.reach: Callable[[Launch, str], Launch] | None = None  # how to come to a live machine at an address
+        self.taking: Callable[[Session, Path | None], Launch] | None = None  # how the emulator takes a live machine
+        self.aside: Aside | None = None  # what a hand-off has put aside
         self.confined = False  # while a client of a server has a command carried out
 
     # ---- life ----
@@ -166,7 +177,10 @@ class Session:
         old = self.debugger
         if old is not None:
             old.target.close()
-        started = self.launch.start(self.arguments)
+        self._take(self.launch.start(self.arguments), old)
+
+    def _take(self, started: Started, old: Debugger | None) -> None:
+        """Debug what was started; what belongs to the session goes from the old debugger to the new one."""
         kept = {} if old is None else {name: getattr(old, name) for name in KEPT}
         self.debugger = Debugger(started.target, started.facts, self.console, self._cancel, self.settings, **kept)
         self._feed = started.feed
@@ -180,8 +194,28 @@ class Session:
             self.debugger.take_recorded(self.settings.number("recorded calls"))
         self.debugger.drain()
 
+    def hand_off(self, launch: Launch) -> None:
+        """Put the target aside as it stands, and debug what a launch makes of it."""
+        started = launch.start(None)
+        self.aside = Aside(self.launch, self.live, self.why_no_history)
+        self.launch = launch
+        self.live.breakpoints.leave()
+        self._take(started, self.live)
+
+    def take_back(self) -> None:
+        """Debug again what was put aside: it stands where it stood."""
+        aside, here = self.aside, self.live
+        assert aside is not None
+        here.target.close()
+        self.aside, self.launch = None, aside.launch
+        started = Started(aside.debugger.target, aside.debugger.facts, why_no_history=aside.why_no_history)
+        self._take(started, here)
+
     def close(self) -> None:
-        """Let the target go."""
+        """Let the target go, and what was put aside for it."""
+        if self.aside is not None:
+            self.aside.debugger.target.close()
+            self.aside = None
         if self.debugger is not None:
             self.debugger.target.close()
             self.debugger = None

@@ -32,6 +32,10 @@ class Unknown(TargetError):
     """This was not seen, and what is left cannot tell it: one sentence why."""
 
 
+class NotMapped(TargetError):
+    """Nothing is at this address: what a live machine says, not what came between."""
+
+
 class TargetLost(TargetError):
     """The link or the machine behind the target is gone."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gdbstub.call import Malformed, ProtocolError, StubError, Unsupported
 from gdbstub.client import Client
 from gdbstub.commands import files, lldb, memory, registers, threads, transfer
+from gdbstub.commands.monitor import command
 from gdbstub.description import Description, Dialect, Register, built_in
 from gdbstub.description_xml import parse_xml
 from gdbstub.layout import Layout, detect
@@ -155,6 +156,22 @@ def read_file(client: Client, path: str, limit: int = transfer.MAX_OBJECT) -> by
         content += part.content
     client.call(files.close_file(opened.result))
     return content
+
+
+def monitor(client: Client, line: str, limit: int = transfer.MAX_OBJECT) -> str:
+    """What the stub's own command interpreter says to a line: O packets, then the reply. Unsupported if it has none."""
+    said, before = bytearray(), client.output
+
+    def take(content: bytes) -> None:
+        if len(said) < limit:
+            said.extend(content)
+
+    client.output = take
+    try:
+        last = client.call(command(line))
+    finally:
+        client.output = before
+    return said.decode("utf-8", "replace") + last
 
 
 def with_tags(client: Client, layout: Layout, values: dict[str, int | None], thread: ThreadId) -> dict[str, int | None]:

@@ -40,12 +40,12 @@ def status(debugger: Debugger, session: str, kind: str) -> Status:
     stop = debugger.target.stop
     thread = stop.thread if debugger.thread < 0 else debugger.thread
     if thread < 0:
-        return Status(session, kind, _state(debugger), _why(debugger), "", None, "", stop.tick, _exit(stop))
+        return Status(session, kind, _state(debugger), _why(debugger, kind), "", None, "", stop.tick, _exit(stop))
     place = _place(debugger, thread)
     links = debugger.trace.open_links(thread)
     entered = debugger.places.label(links[-1].source) if links and links[-1].source != "M" else None
     name = f"thread {debugger.thread_name(thread)}"
-    return Status(session, kind, _state(debugger), _why(debugger), place, entered, name, stop.tick, _exit(stop))
+    return Status(session, kind, _state(debugger), _why(debugger, kind), place, entered, name, stop.tick, _exit(stop))
 
 
 def _place(debugger: Debugger, thread: int) -> str:
@@ -72,10 +72,15 @@ def _state(debugger: Debugger) -> str:
     return "stop" if history is None or history.where == "live" else history.where
 
 
-def _why(debugger: Debugger) -> str:
+FIRST = {"remote": "it stands", "hand-off": "taken over"}
+"""What there is to say of a target that was not let run yet, by its kind."""
+
+
+def _why(debugger: Debugger, kind: str) -> str:
     if debugger.halt is not None:
         return debugger.halt.text
-    return next((r.detail for r in debugger.target.stop.reasons if r.detail), "deployed, not started")
+    said = next((r.detail for r in debugger.target.stop.reasons if r.detail), "")
+    return said or FIRST.get(kind, "deployed, not started")
 
 
 def _exit(stop: Stop) -> int | None:

@@ -221,6 +221,7 @@ class _Program:
 
     arch = "morello"
     calls = None
+    absent = None
 
     @property
     def name(self) -> str:

@@ -33,6 +33,15 @@ class Library:
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """What is no memory: reading it is an act."""
+
+    name: str
+    address: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Peer:
     """What of a live machine its facts are made of. ``bias``: how far its program is moved, None when not known."""
 

@@ -14,17 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cvmdbg.guests import tube
 from cvmdbg.guests.guest import Boundary, BoundaryKind, Compartment, Module, Outcome, Part, Symbol, View
 from cvmdbg.guests.intravisor import elf
 from cvmdbg.guests.intravisor.elf import Elf, ElfError
+from cvmdbg.guests.tube import TUBE
 from cvmdbg.target import Reason, StopKind, UserError
 from emulator_core._core import Capability
-from sessions.event import Effect, Map, MemoryWrite, ModuleLoad, Output, ProgramExit, RegisterWrite, ThreadStart
+from sessions.event import Effect, Map, MemoryWrite, ModuleLoad, RegisterWrite, ThreadStart
 
 RAM = 0x13000000
-TUBE = RAM
-END_OF_RUN = 4
-LINE = 256  # longest piece of output that is published at once
 EL3H_MASKED = 0x3CD  # PSTATE at entry: EL3 with its own stack pointer, interrupts masked
 C64 = 1 << 26
 
@@ -42,6 +41,7 @@ class Bare:
     arch = "morello"
     calls = None
     waits = None
+    absent = None
 
     def __init__(self, path: Path, args: tuple[str, ...] = ()) -> None:
         if args:
@@ -123,27 +123,11 @@ class Bare:
 
     def boundary(self, boundary: Boundary, view: View) -> Outcome:
         if boundary.kind is BoundaryKind.DEVICE:
-            return self._tube(boundary, view)
+            return tube.store(boundary, view, self._state.line)
         if boundary.kind is BoundaryKind.FAULT:
             return Outcome("exception")  # the machine has its own vectors
         detail = f"the instruction {boundary.detail}".rstrip()
         return Outcome("unmodelled", stop=Reason(StopKind.UNMODELLED, f"{detail} is not modelled"))
-
-    def _tube(self, boundary: Boundary, view: View) -> Outcome:
-        if boundary.address != TUBE or boundary.size != 1:
-            what = f"a store of {boundary.size} bytes to the device at {boundary.address:#x} is not modelled"
-            return Outcome("device", stop=Reason(StopKind.UNMODELLED, what))
-        byte = boundary.value & 0xFF
-        if byte == END_OF_RUN:
-            return Outcome("end of run", (ProgramExit(0),), self._flush(view))
-        self._state.line.append(byte)
-        full = byte == ord("\n") or len(self._state.line) >= LINE
-        return Outcome("tube", (), self._flush(view) if full else ())
-
-    def _flush(self, view: View) -> tuple[Output, ...]:
-        text = bytes(self._state.line)
-        self._state.line.clear()
-        return (Output(view.tick, 0, "M", "guest", text),) if text else ()
 
 
 def _check(program: Elf) -> None:

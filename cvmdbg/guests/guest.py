@@ -185,6 +185,19 @@ class Waits(Protocol):
         """Nobody can run: who waits for what, who holds it, which wake-up was lost."""
 
 
+class Absent(Protocol):
+    """Optional power of a guest: its memory stands elsewhere, and comes page by page when it is first touched."""
+
+    def page(self, address: int) -> Outcome | None:
+        """What maps the page of 4096 bytes at a physical address; None: nothing is there, and an access faults.
+
+        TargetError says why it cannot be had now.
+        """
+
+    def give_up(self) -> None:
+        """Whoever waits for a page waits no longer; from any thread."""
+
+
 class Guest(Protocol):
     """A guest: deploys itself, serves its boundary, and knows what its memory means."""
 
@@ -202,6 +215,10 @@ class Guest(Protocol):
     @property
     def waits(self) -> Waits | None:
         """Its knowledge of who waits for whom, if it has any."""
+
+    @property
+    def absent(self) -> Absent | None:
+        """Where its memory comes from, if it is not put there by ``start``."""
 
     def start(self) -> tuple[Outcome, ...]:
         """The events of tick 0, in order: mappings, memory, threads. Called once."""

@@ -23,15 +23,17 @@ from cvmdbg.target import (
 from cvmdbg.targets import translate
 from cvmdbg.targets.inferior import Inferior
 from cvmdbg.targets.keeping import Keeping
-from cvmdbg.targets.machine import InferiorTarget, Names
+from cvmdbg.targets.machine import InferiorTarget, Names, T
 from cvmdbg.targets.player import Where
 from cvmdbg.targets.stdin import Input
 from emulator_core import _core
 from sessions.coding import crossings_of
-from sessions.event import Effect, Event, Halted, Note, Observation, ThreadSwitch
+from sessions.event import CapabilityWrite, Effect, Event, Halted, MemoryWrite, Note, Observation, ThreadSwitch
 from sessions.recorder import Recorder
 from sessions.served import FEW, Served
 
+PHYSICAL = 1 << 48
+"""Bytes of addresses that memory can have."""
 QUANTUM = 100_000
 """Ticks a thread runs before the next runnable one has its turn."""
 
@@ -66,6 +68,8 @@ class EmulatorTarget(InferiorTarget):
         self._view = _View(self)
         self._fault: Boundary | None = None  # a reported fault: going on from it is the guest's affair
         self.keeping = None if recorder is None else Keeping(self, guest, recorder, self._cancelled)
+        if guest.absent is not None:
+            self.inferior.machine.set_absent(0, PHYSICAL, True)
         for outcome in guest.start():
             self._commit(outcome)
         self._give_turn()
@@ -125,13 +129,13 @@ class EmulatorTarget(InferiorTarget):
         past = self._past
         if past is not None and past.player.where is Where.PAST:
             raise TargetError(PAST_IS_PAST)
-        try:
-            if past is not None:
-                self.inferior.apply((effect,))
-            else:
-                self._commit(Outcome("set", (effect,)))
-        except _core.Unmapped as error:
-            raise TargetError(f"{error.args[0]:#x} is not mapped") from None
+        if isinstance(effect, MemoryWrite | CapabilityWrite):
+            size = len(effect.content) if isinstance(effect, MemoryWrite) else _core.GRANULE
+            self.peek(lambda machine: machine.read(effect.address, size))
+        if past is not None:
+            self.inferior.apply((effect,))
+        else:
+            self._commit(Outcome("set", (effect,)))
         if past is None:
             self._fault = None
         self._stop = replace(self._stop, pc=self._pc(self._stop.thread))
@@ -150,6 +154,8 @@ class EmulatorTarget(InferiorTarget):
 
     def interrupt(self) -> None:
         self._interrupted.set()
+        if self.guest.absent is not None:
+            self.guest.absent.give_up()
         self.inferior.machine.interrupt()
 
     def close(self) -> None:
@@ -228,13 +234,50 @@ class EmulatorTarget(InferiorTarget):
         self._reported.discard(thread)
         stop = self._calls(thread, due)
         if stop is None:
-            stop = self.inferior.machine.run(thread, due - self.tick)
+            stop = self._runs(thread, due)
         self._pass_turns()
         crossed = self._collect_crossings()
         reasons = self._reasons(stop) if isinstance(stop, _core.Stop) else stop
         if crossed and self.breaks.crossings:
             reasons = (*reasons, Reason(StopKind.CROSSING))
         return reasons
+
+    def _runs(self, thread: int, end: int) -> _core.Stop | tuple[Reason, ...]:
+        """Runs up to a tick; pages that are missing are fetched on the way."""
+        start = self.tick
+        while (stop := self.inferior.machine.run(thread, end - self.tick)).kind == _core.StopKind.ABSENT:
+            try:
+                self._brings(stop.address)
+            except TargetError as error:
+                return (Reason(StopKind.INTERRUPT) if self._cancelled() else Reason(StopKind.UNMODELLED, str(error)),)
+            if self.tick > start and self._meets_breakpoint(thread):
+                return (Reason(StopKind.BREAKPOINT),)
+        return stop
+
+    def peek(self, look: Callable[[_core.Machine], T]) -> T:
+        """Looks at memory; pages that are missing are fetched first."""
+        while True:
+            try:
+                return look(self.inferior.machine)
+            except _core.Unmapped as error:
+                self._brings_for(error.args[0])
+
+    def _brings_for(self, address: int) -> None:
+        """Fetches the page that a person or the guest's model looks for; TargetError where there is none."""
+        if self.guest.absent is None or address >= PHYSICAL or not self._brings(address & -_core.PAGE):
+            raise TargetError(f"{address:#x} is not mapped") from None
+
+    def _brings(self, address: int) -> bool:
+        """Fetches a page, as an event where the run is live; False where none is."""
+        assert self.guest.absent is not None
+        found = self.guest.absent.page(address)
+        if found is None:
+            self.inferior.machine.set_absent(address, _core.PAGE, False)
+        elif self._past is None:
+            self._commit(found)
+        else:
+            self.inferior.apply(found.effects)
+        return found is not None
 
     def _calls(self, thread: int, end: int) -> _core.Stop | tuple[Reason, ...] | None:
         """Runs through system calls, as long as the thread goes on and nothing comes before ``end``.

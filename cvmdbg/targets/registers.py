@@ -54,9 +54,20 @@ def _places(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
 
 def write_register(machine: _core.Machine, thread: int, name: str, value: int) -> None:
     """Writes a register. A 64-bit name writes as A64 code does: upper half and tag go; ``pc`` moves within PCC."""
+    if name not in NUMBERS and name not in _VIEWS:
+        _write_system(machine, thread, name, value)
+        return
     index = number(name)
     if name == "pc":
         value = machine.get(thread, index) & ~LOW | value & LOW
     elif name in _VIEWS:
         value &= LOW
     machine.set(thread, index, value)
+
+
+def _write_system(machine: _core.Machine, thread: int, name: str, value: int) -> None:
+    """A system register by its architectural name."""
+    try:
+        machine.set_sysreg(thread, name, value)
+    except KeyError:
+        raise TargetError(f"there is no register {name!r}") from None

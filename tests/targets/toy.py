@@ -52,6 +52,7 @@ class ToyGuest:
     arch = "morello"
     calls = None
     waits = None
+    absent = None
 
     def __init__(self, lines: Sequence[str], threads: int = 1) -> None:
         self._code = program(lines)

@@ -54,6 +54,7 @@ class Intravisor:
     arch = "morello"
     calls = None
     waits = None
+    absent = None
 
     def __init__(self, path: Path, args: tuple[str, ...] = ()) -> None:
         path = path.resolve()

@@ -39,6 +39,7 @@ class Linux:
     """Programs of Linux and the LibOS that serves them."""
 
     arch = "morello"
+    absent = None
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup

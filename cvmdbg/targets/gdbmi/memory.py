@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from cvmdbg.target import TargetError, Unknown
+from cvmdbg.target import NotMapped, TargetError, Unknown
 from cvmdbg.targets.gdbmi.records import text_of, tuples_of
 from cvmdbg.targets.gdbmi.talk import Gdb, Refused
 
@@ -36,7 +36,7 @@ class Memory:
     def read(self, address: int, size: int) -> bytes:
         """All of it; TargetError names the first address that gdb does not read."""
         if address < 0 or address + size > END:
-            raise TargetError(f"{max(address, 0):#x} is not mapped")
+            raise NotMapped(f"{max(address, 0):#x} is not mapped")
         if size > MAX_READ:
             raise TargetError(f"{size} bytes at once; at most {MAX_READ}")
         starts = range(address & -PIECE, address + size, PIECE)
@@ -65,7 +65,7 @@ class Memory:
                 break
             found, reached = found + content, reached + len(content)
         if len(found) < size:
-            raise TargetError(f"{reached:#x} is not mapped")
+            raise NotMapped(f"{reached:#x} is not mapped")
         return found[:size]
 
     def _blocks(self, address: int, size: int) -> list[tuple[int, bytes]]:
@@ -98,7 +98,7 @@ class Memory:
                 self._examine(address, len(wanted) * GRANULE)
         for at in wanted:
             if at not in self._granules:
-                raise TargetError(f"{at:#x} is not mapped")
+                raise NotMapped(f"{at:#x} is not mapped")
         return [self._granules[at] for at in wanted]
 
     def _examine(self, address: int, size: int) -> bool:

@@ -201,6 +201,10 @@ class GdbTarget:
         """Ask a running machine to stop; give up a wait for an answer."""
         self._asked.set()
 
+    def ask_again(self) -> None:
+        """Whatever ``interrupt`` gave up: the next question is waited for."""
+        self._asked.clear()
+
     def close(self) -> None:
         """End the program that this gdb has started, or let the machine go on; end gdb."""
         self._asked.clear()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from cvmdbg.target import TargetError, Unknown
+from cvmdbg.guests.attached import Device
+from cvmdbg.target import NotMapped, TargetError, Unknown
 from cvmdbg.targets.remote.link import Link
 from gdbstub.call import ProtocolError, Unsupported
 from gdbstub.commands import capabilities, memory
@@ -32,6 +33,7 @@ class Memory:
         self._link, self._state = link, state
         self._size = min(PIECE, 1 << (max(32, (link.client.peer.packet_size - 16) // 2).bit_length() - 1))
         self.ranges: tuple[tuple[int, int], ...] | None = None if link.stub.anywhere else ()
+        self.devices: tuple[Device, ...] = ()  # never read: a read there is an act
         self._pieces: dict[int, bytes | None] = {}
         self._granules: dict[int, int | None] = {}
         self._before: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
@@ -53,7 +55,7 @@ class Memory:
     def read(self, address: int, size: int) -> bytes:
         """All of it; TargetError names the first address that the stub does not read."""
         if address < 0 or address + size > END:
-            raise TargetError(f"{max(address, 0):#x} is not mapped")
+            raise NotMapped(f"{max(address, 0):#x} is not mapped")
         if self.ranges is not None:
             return self._guarded(address, size)
         starts = range(address & -self._size, address + size, self._size)
@@ -68,7 +70,7 @@ class Memory:
         content = self._pieces.get(at)
         first, last = max(address - at, 0), min(address + size - at, self._size)
         if content is None or len(content) < last:
-            raise TargetError(f"{max(address, at + len(content or b'')):#x} is not mapped")
+            raise NotMapped(f"{max(address, at + len(content or b'')):#x} is not mapped")
         return content[first:last]
 
     def _guarded(self, address: int, size: int) -> bytes:
@@ -118,7 +120,7 @@ class Memory:
         for at in wanted:
             value = self._granules.get(at)
             if value is None:
-                raise TargetError(f"{at:#x} is not mapped")
+                raise NotMapped(f"{at:#x} is not mapped")
             found.append(value)
         return found
 
@@ -150,11 +152,13 @@ class Memory:
         why = self._state()
         if why:
             raise Unknown(why)
+        pieces, granules = self._without_devices(pieces, granules)
         self._missed += 1
         if self._missed == 2 and self.ranges is None:
             again, marks = self._before
             pieces = [*pieces, *_new(again, self._pieces, pieces)]
             granules = [*granules, *_new(marks, self._granules, granules)]
+            pieces, granules = self._without_devices(pieces, granules)
         if len(self._pieces) > 4 * MAX_PIECES:
             self._pieces.clear()
         calls = [memory.read(at, self._size) for at in pieces]
@@ -164,6 +168,19 @@ class Memory:
             self._pieces[at] = None if isinstance(value, ProtocolError) else value
         for at, value in zip(granules, values[len(pieces) :], strict=True):
             self._granules[at] = None if isinstance(value, ProtocolError) else value
+
+    def _without_devices(self, pieces: list[int], granules: list[int]) -> tuple[list[int], list[int]]:
+        """What may be asked; the rest is known not to be readable."""
+        if not self.devices:
+            return pieces, granules
+        for at in [at for at in pieces if self._is_device(at, self._size)]:
+            self._pieces[at] = None
+        for at in [at for at in granules if self._is_device(at, GRANULE)]:
+            self._granules[at] = None
+        return [at for at in pieces if at not in self._pieces], [at for at in granules if at not in self._granules]
+
+    def _is_device(self, address: int, size: int) -> bool:
+        return any(d.address < address + size and address < d.address + d.size for d in self.devices)
 
 
 def _new(

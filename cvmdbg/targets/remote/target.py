@@ -25,6 +25,7 @@ from cvmdbg.target import (
     Thread,
     WatchHit,
 )
+from cvmdbg.targets.remote.board import devices
 from cvmdbg.targets.remote.gates import Gates
 from cvmdbg.targets.remote.link import Link
 from cvmdbg.targets.remote.memory import Memory, Tagged
@@ -76,6 +77,8 @@ class RemoteTarget:
         try:
             with self.link.telling():
                 self.state.refresh()
+            self.devices = devices(self.link, any(r.name == "HCR_EL2" for r in self.registers))
+            self.memory.devices = self.devices or ()
         except TargetError:
             self.link.close(detach=False)
             raise
@@ -194,6 +197,10 @@ class RemoteTarget:
     def interrupt(self) -> None:
         """Ask a running machine to stop; give up a wait for an answer."""
         self._asked.set()
+
+    def ask_again(self) -> None:
+        """Whatever ``interrupt`` gave up: the next question is waited for."""
+        self._asked.clear()
 
     def close(self) -> None:
         """Take out what was put in, let the machine go on, drop the link."""
