@@ -79,8 +79,9 @@ class Batch:
         """Print console lines that are new; an open line is held back until it is whole, or the guest stands."""
         if self.json:
             return
-        for _, text in self._unread.take(final):
-            self._write(text)
+        for row, text in self._unread.take(final):
+            if not self.quiet or row.source == "guest":
+                self._write(text)
 
     def _show(self, line: str, result: Result) -> None:
         if self.json:
@@ -131,7 +132,7 @@ def lines_of(commands: Iterable[str], scripts: Iterable[str]) -> list[str]:
     return found
 
 
-def run_batch(session: Session, lines: list[str], as_json: bool, leave: Callable[[], None] | None = None) -> int:
+def run_batch(session: Session, lines: Iterable[str], as_json: bool, leave: Callable[[], None] | None = None) -> int:
     """Everything: deploy, run the lines, print; Ctrl-C stops the guest, a second one the program.
 
     With ``leave``, which is called at the end while the guest is still there, nothing is said about the commands.

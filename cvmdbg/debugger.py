@@ -149,7 +149,9 @@ class Debugger:
             case ModuleLoad():
                 self.refresh()
             case Note(tick, text):
-                self.console.say(text, "monitor", tick)
+                if text:
+                    self.console.say(text, "monitor", tick)
+                self.trace.noted(item)
             case Wait() | Halted() | Pointed():
                 pass  # threads() tells who waits, stops who cannot go on, decoded calls what was captured
 

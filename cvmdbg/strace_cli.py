@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,14 +17,15 @@ from typing import Any, TextIO
 from cvmdbg import guest_options
 from cvmdbg.analysis.crossings import Entry, Trace
 from cvmdbg.analysis.lines import Counts, Form, Lines
-from cvmdbg.analysis.selecting import Selection, status_set, trace_set
-from cvmdbg.batch import run_batch
+from cvmdbg.analysis.selecting import Selection, signal_set, status_set, trace_set
+from cvmdbg.batch import TARGET, run_batch
 from cvmdbg.debugger import Debugger
 from cvmdbg.guests.linux.decoder import Style
 from cvmdbg.guests.linux.decoder.special import siginfo_text
 from cvmdbg.guests.linux.facts import constant
 from cvmdbg.session import Session
 from cvmdbg.target import Fault, StopKind, UserError
+from sessions.event import Note
 
 MAX_STRING = 256
 """The longest string that -s may ask for: as many bytes of a buffer as are kept."""
@@ -39,7 +40,14 @@ def add_parser(tools: Any) -> None:
     )
     parser.add_argument("path", metavar="PATH")
     add = parser.add_argument
-    add("-e", dest="expressions", metavar="EXPR", action="append", default=[], help="trace=SET, status=SET, or a SET")
+    add(
+        "-e",
+        dest="expressions",
+        metavar="EXPR",
+        action="append",
+        default=[],
+        help="trace=SET, status=SET, signal=SET, or a SET",
+    )
     add("-o", dest="output", metavar="FILE", help="write the lines there")
     add("-s", dest="limit", metavar="SIZE", type=int, default=32, help=f"bytes of a string, at most {MAX_STRING}")
     add("-f", dest="threads", action="store_true", help="say which thread")
@@ -54,13 +62,13 @@ def add_parser(tools: Any) -> None:
     add("-v", dest="verbose", action="store_true", help="structs whole")
     add("-n", dest="number", action="store_true", help="the numbers of calls")
     add("-a", dest="column", metavar="COLUMN", type=int, default=40, help="where results stand")
-    add("-q", dest="quiet", action="store_true", help="no line about the exit")
+    add("-q", dest="quiet", action="store_true", help="no line about an exit")
     add("--ticks", action="store_true", help="times in instructions")
     add("--thread", action="append", default=[], help="only this thread, as 17/0 or its number")
     add("--cvm", action="append", default=[], help="only calls out of this compartment, by its badge")
     add("--layers", action="store_true", help="calls of inner layers too, each with its path")
     add("--caps", action="store_true", help="the capability in front of what a pointer points at")
-    add("--json", action="store_true", help="one JSON object a call")
+    add("--json", action="store_true", help="one JSON object a call, a signal, an exit")
     guest_options.add_root(parser)
 
 
@@ -76,7 +84,7 @@ def main(args: argparse.Namespace) -> int:
         style = Style(args.limit, args.verbose or verbose, pointers=args.caps)
         face = _Face(args, session, selection, style, out)
         session.on_connect = face.attach
-        run_batch(session, ["run"], False, face.leave)
+        run_batch(session, face.commands(), False, face.leave)
     return face.status
 
 
@@ -104,8 +112,12 @@ def _selection(args: argparse.Namespace) -> tuple[Selection, bool]:
             selection.statuses = status_set(value)
         elif (kind, value) in (("abbrev", "none"), ("verbose", "all")):
             verbose = True
-        elif kind not in ("signal", "quiet"):
-            raise UserError(f"-e {expression}: expected trace=SET, status=SET, abbrev=none or a SET of calls")
+        elif kind == "signal":
+            selection.signals = signal_set(value)
+        elif kind != "quiet":
+            raise UserError(
+                f"-e {expression}: expected trace=SET, status=SET, signal=SET, abbrev=none or a SET of calls"
+            )
     if args.successful or args.failed:
         selection.statuses = frozenset(["successful"] if args.successful else ["failed"])
     return selection, verbose
@@ -120,6 +132,8 @@ class _Face:
         self._args, self._session, self._style, self._out = args, session, style, out
         self._selection = selection
         self.status = 0
+        self._ended = False
+        self._fault: tuple[int, int, Fault] | None = None
         form = Form(
             column=args.column,
             clock=args.clock,
@@ -146,6 +160,20 @@ class _Face:
         if self._args.counts or self._args.both:
             listeners.append(self._counts.event)
         trace.listeners = listeners
+        trace.note_listeners = [self._note]
+
+    def commands(self) -> Iterator[str]:
+        """Run; a signal or a call that is not modelled stops a debugger, here the guest goes on."""
+        yield "run"
+        while self._goes_on():
+            yield "continue"
+
+    def _goes_on(self) -> bool:
+        stop = self._session.live.target.stop
+        fault = stop.reason(StopKind.FAULT)
+        if fault is not None and fault.fault is not None:
+            self._fault = (stop.thread, stop.tick or 0, fault.fault)
+        return fault is not None or stop.reason(StopKind.UNMODELLED) is not None
 
     def leave(self) -> None:
         """The run has ended: say how."""
@@ -154,13 +182,17 @@ class _Face:
         if plain:
             self._lines.finish()
         stop = debugger.target.stop
-        ended, fault = stop.reason(StopKind.EXIT), stop.reason(StopKind.FAULT)
-        if fault is not None and fault.fault is not None:
-            self._died(stop.thread, stop.tick or 0, fault.fault, plain)
+        ended = stop.reason(StopKind.EXIT)
+        if self._fault is not None and not self._ended:
+            self._died(*self._fault, plain)
         elif ended is not None:
             self.status = ended.status or 0
-            if plain and not self._args.quiet:
+            if plain and not self._args.quiet and not self._ended:
                 self._lines.say(stop.thread, stop.tick or 0, f"+++ exited with {self.status} +++")
+        else:
+            halt = debugger.halt
+            sys.stderr.write(f"cvmdbg: {halt.text if halt is not None else 'stopped'}\n")
+            self.status = TARGET
         if self._args.counts or self._args.both:
             for line in self._counts.table():
                 self._write(line)
@@ -174,6 +206,28 @@ class _Face:
             values = {"si_signo": number, "si_code": code, "si_addr": fault.address}
             self._lines.say(thread, tick, f"--- {signal} {siginfo_text(values)} ---")
             self._lines.say(thread, tick, f"+++ killed by {signal} +++")
+
+    def _note(self, note: Note) -> None:
+        """A signal that came to a thread, or the end of one."""
+        thread, end = int(note.facts.get("thread", -1)), note.facts.get("end")
+        first = "first" in note.facts
+        self._ended |= first
+        if end is not None:
+            shown, line = (self._args.threads or first) and not self._args.quiet, f"+++ {end} +++"
+        elif "signal" in note.facts:
+            shown = self._selection.signals(note.facts["signal"])
+            line = f"--- {note.facts['signal']} {note.facts['info']} ---"
+        else:
+            return
+        if not shown or (
+            self._selection.threads and not self._selection.threads & {str(thread), self._thread_name(thread)}
+        ):
+            return
+        if self._args.json:
+            said = {"signal": note.facts.get("signal"), "end": end, "line": line}
+            self._write(json.dumps({"tick": note.tick, "thread": self._thread_id(thread), **said}))
+        elif not self._args.counts:
+            self._lines.say(thread, note.tick, line)
 
     # ---- writing ----
 

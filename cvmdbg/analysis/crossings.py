@@ -27,12 +27,13 @@ from cvmdbg.guests.linux.facts import Call as Signature
 from cvmdbg.rows import ArgumentRow, SummaryRow, TraceRow
 from cvmdbg.target import Crossing, TargetError
 from emulator_core.capability import Capability
-from sessions.event import Call, Captured
+from sessions.event import Call, Captured, Note
 
 MAX_ENTRIES = 1_000_000
 BLOCK = 1024
 """Entries of which the last end is known together."""
 MONITOR = "M"
+PAGE = 4096
 
 CHECKS = {
     "cn-tag": "Cn has no tag",
@@ -185,6 +186,7 @@ class Trace:
         self.style: Style = PANES
         self.keep = True
         self.listeners: list[Callable[[str, Entry], None]] = []
+        self.note_listeners: list[Callable[[Note], None]] = []
         self._places = places
         self._all: list[Entry] = []
         self.dropped = 0
@@ -344,6 +346,11 @@ class Trace:
             self._answered(entry, call)
         return None
 
+    def noted(self, note: Note) -> None:
+        """A signal, or the end of a thread, between the calls."""
+        for listener in self.note_listeners:
+            listener(note)
+
     def captured(self, captured: Captured) -> None:
         """Bytes that the next call points at."""
         self._captured.append(captured)
@@ -355,17 +362,24 @@ class Trace:
             entry.texts = call.arguments
             return
         entry.entry = known
-        entry.seen = Observed(ABI, known, held, self._base(call.layer), self.style, tuple(self._captured))
+        entry.seen = Observed(ABI, known, held, self._base(call.layer, held), self.style, tuple(self._captured))
 
-    def _base(self, path: str) -> int:
-        """What the pointers of a path's caller are relative to."""
+    def _base(self, path: str, held: tuple[int, ...]) -> int:
+        """What the pointers of a path's caller are relative to; a caller that is gone shows by what was captured."""
         places = self._places()
         if self._based is not places:
             self._based, self._bases = places, {}
         if path not in self._bases:
             found = places.named(path.partition("→")[0])
-            self._bases[path] = found.begin if found is not None and not found.pure else 0
+            if found is None:
+                return self._base_of_gone(held)
+            self._bases[path] = found.begin if not found.pure else 0
         return self._bases[path]
+
+    def _base_of_gone(self, held: tuple[int, ...]) -> int:
+        """The first bytes captured are those behind the first pointer of a call: how far apart the two are."""
+        first = self._captured[0].address if self._captured else 0
+        return next((first - word for word in held if word and first >= word and not (first - word) % PAGE), 0)
 
     def _answered(self, entry: Entry, call: Call) -> None:
         """A call that its server saw has come back."""

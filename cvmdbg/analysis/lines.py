@@ -58,7 +58,7 @@ class Lines:
         """Nothing more comes: what has not come back is said so."""
         if self._pending is not None and self._selection.ends(self._pending):
             pending, self._pending = self._pending, None
-            self._put(pending, pending.tick, self._whole(pending, "= ?"))
+            self._put(pending, pending.tick, pending.call, "= ?")
 
     def say(self, thread: int, tick: int, text: str) -> None:
         """A line that is no call: ``+++ exited with 0 +++``."""
@@ -75,7 +75,7 @@ class Lines:
         if entry.entry.result != "none":
             self._pending = entry
         elif self._selection.ends(entry):
-            self._put(entry, entry.tick, self._whole(entry, "= ?"))
+            self._put(entry, entry.tick, entry.call, "= ?")
 
     def _interrupt(self) -> None:
         """Another line comes before the pending call has ended."""
@@ -97,25 +97,22 @@ class Lines:
         if not self._selection.ends(entry):
             return
         if begun is None:
-            self._put(entry, entry.tick, self._whole(entry, entry.result))
+            self._put(entry, entry.tick, entry.call, entry.result or "= ?")
         else:
             resumed = f"<... {entry.name} resumed>{entry.call.removeprefix(begun)}"
-            self._put(entry, entry.ended or entry.tick, self._aligned(resumed, entry.result))
-
-    def _whole(self, entry: Entry, result: str) -> str:
-        return self._aligned(entry.call, result or "= ?")
-
-    def _aligned(self, text: str, result: str) -> str:
-        return f"{text:<{self._form.column - 1}} {result}"
+            self._put(entry, entry.ended or entry.tick, resumed, entry.result)
 
     # ---- around it ----
 
-    def _put(self, entry: Entry, tick: int, text: str) -> None:
-        inside = ""
-        if self._form.inside and entry.ended is not None and not text.endswith("<unfinished ...>"):
+    def _put(self, entry: Entry, tick: int, text: str, result: str = "") -> None:
+        """A line; its result stands in a column that counts from the line's first letter, as strace's does."""
+        line = self._head(entry.thread, tick, entry) + text
+        if result:
+            line = f"{line:<{self._form.column - 1}} {result}"
+        if self._form.inside and result and entry.ended is not None:
             cost = entry.ended - entry.tick
-            inside = f" <{cost}>" if self._form.ticks else f" <{seconds(cost)}>"
-        self._write(self._head(entry.thread, tick, entry) + text + inside)
+            line += f" <{cost}>" if self._form.ticks else f" <{seconds(cost)}>"
+        self._write(line)
 
     def _head(self, thread: int, tick: int, entry: Entry | None) -> str:
         parts = [self._thread(thread), self._time(tick)]

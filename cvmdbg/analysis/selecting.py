@@ -25,6 +25,7 @@ class Selection:
     threads: frozenset[str] = frozenset()
     cvms: frozenset[str] = frozenset()
     layers: bool = False
+    signals: Callable[[str], bool] = lambda name: True
     _descriptors: set[tuple[str, int]] = field(default_factory=set)
 
     def begins(self, entry: Entry, thread_name: str) -> bool:
@@ -114,3 +115,15 @@ def status_set(text: str) -> frozenset[str]:
         raise UserError(f"-e status={min(unknown)}: there is no such status; they are {', '.join(STATUSES)}")
     chosen = set(STATUSES[:3]) if "all" in words else words - {"none"}
     return frozenset(set(STATUSES[:3]) - chosen if negated else chosen)
+
+
+def signal_set(text: str) -> Callable[[str], bool]:
+    """``SIGCHLD,segv``, ``!SIGALRM``, ``none``: signals as -e signal= takes them. UserError for one that is none."""
+    negated = text.startswith("!")
+    words = [word.upper().removeprefix("SIG") for word in text.removeprefix("!").split(",") if word]
+    known = {name.removeprefix("SIG") for name in facts.constants("signal", "aarch64")}
+    wrong = next((word for word in words if word not in known | {"ALL", "NONE"}), None)
+    if wrong is not None or not words:
+        raise UserError(f"-e signal={text}: there is no signal {wrong or ''}; names are as SIGCHLD or chld")
+    chosen = known if "ALL" in words else set(words)
+    return lambda name: (name.removeprefix("SIG") in chosen) is not negated

@@ -213,7 +213,7 @@ def _said(seen: object) -> str:
         case Output():
             return repr(seen.text)[1:]
         case Note():
-            return seen.text
+            return seen.text or " ".join(f"{name} {value}" for name, value in seen.facts.items())
     return str(seen)
 
 

@@ -8,7 +8,7 @@ Addresses of a program are offsets from the base of its PCC and DDC, as Intravis
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -24,14 +24,15 @@ from cvmdbg.guests.linux.nodes import Overlay
 from cvmdbg.guests.linux.setup import Setup, make_root
 from cvmdbg.guests.linux.snapshot import freeze, thaw
 from cvmdbg.guests.linux.space import PAGE
-from cvmdbg.guests.linux.state import Pending, State, Thread
+from cvmdbg.guests.linux.state import Pending, Program, State, Thread
 from cvmdbg.guests.linux.tracing import Served, pointers
-from cvmdbg.target import Reason, StopKind, UserError
-from sessions.event import Call, Map, MemoryWrite, Note, Observation, RegisterWrite
+from cvmdbg.target import Reason, StopKind, TargetError, UserError
+from sessions.event import Call, Effect, Map, MemoryWrite, Observation, RegisterWrite
 from sessions.served import Signature, call_of
 
 ABSENT = frozenset({"rseq", "clone3", "io_uring_setup", "userfaultfd", "perf_event_open", "bpf", "keyctl", "seccomp"})
 """What this kernel does not offer, as an older one would not: programs do without."""
+SEGV_ACCERR = 2
 _FAULTS = {"alignment": abi.SIGBUS, "undefined": abi.SIGILL, "system": abi.SIGILL, "brk": abi.SIGTRAP}
 
 
@@ -100,15 +101,20 @@ class Linux:
     def thread_ids(self, thread: int) -> Mapping[str, int]:
         known = self._kernel.state.threads.get(thread)
         if known is None:
-            return {}
+            return self._gone(thread)
         cvm = self._kernel.first_badge + self._kernel.program(known).cvm
         return {"cvm": cvm, "tid": known.tid, "pid": known.pid}
 
+    def _gone(self, thread: int) -> Mapping[str, int]:
+        """The numbers that a thread had before it ended."""
+        if thread not in self._kernel.state.gone:
+            return {}
+        cvm, tid, pid = self._kernel.state.gone[thread]
+        return {"cvm": self._kernel.first_badge + cvm, "tid": tid, "pid": pid}
+
     def thread_name(self, thread: int) -> str:
-        known = self._kernel.state.threads.get(thread)
-        if known is None:
-            return f"thread {thread}"
-        return f"{self._kernel.badge(self._kernel.program(known).cvm)}/{known.tid}"
+        ids = self.thread_ids(thread)
+        return f"{ids['cvm']}/{ids['tid']}" if ids else f"thread {thread}"
 
     # ---- state ----------------------------------------------------------------------------------------
 
@@ -130,6 +136,7 @@ class Linux:
         kernel = self._kernel
         gate = b"".join(word.to_bytes(4, "little") for word in GATE)
         libos = Outcome("start LibOS", (Map(LIBOS_BASE, PAGE, "rx"), MemoryWrite(LIBOS_BASE, gate)))
+        kernel.tick = 0
         effects = life.start_first(kernel, self._program, list(self._setup.environment), self._cwd)
         program = next(iter(kernel.state.programs.values()))
         kernel.first_pid = program.pid
@@ -137,8 +144,16 @@ class Linux:
             opened = make_open(kernel, "console", fd, abi.O_RDWR if self._setup.terminal else mode)
             opened.path = "/dev/tty" if self._setup.terminal else ""
             program.files[fd] = opened.number
-        said, kernel.said = tuple(kernel.said), []
-        return (libos, Outcome(f"execve {program.path}", tuple(effects), said))
+        said, kernel.said = [*self._first_call(program, effects), *kernel.said], []
+        return (libos, Outcome(f"execve {program.path}", tuple(effects), tuple(said)))
+
+    def _first_call(self, program: Program, effects: list[Effect]) -> list[Observation]:
+        """The execve that whoever started the session has made, as if out of the program's own memory."""
+        known, base = calls()["execve"], self._kernel.state.spaces[program.cvm].base
+        number, words = known.numbers["aarch64"], (*self._kernel.begun, 0, 0, 0)
+        thread = self._kernel.state.threads[program.threads[0]]
+        served = Served(known, words, base, _written(effects), (), 0, 0)
+        return [*served.captured(), self._call(thread, number, words, 0)]
 
     def alarm(self) -> int | None:
         return self._kernel.alarm()
@@ -237,14 +252,22 @@ class Linux:
         self, label: str, thread: Thread, number: int, arguments: tuple[int, ...], value: int | None
     ) -> Outcome:
         kernel = self._kernel
+        if kernel.answer is not None:
+            value, kernel.answer = kernel.answer, None
         said: list[Observation] = self._captured(thread, number, arguments, value)
         said.append(self._call(thread, number, arguments, value))
+        kernel.left = None
         if kernel.poked:
             kernel.settle()
         if kernel.signalled:
             signals.deliver_all(kernel)
         yields, kernel.yielded = kernel.yielded, False
-        return Outcome(label, tuple(kernel.effects), (*said, *kernel.said, *self._returned()), yields=yields)
+        return Outcome(label, tuple(kernel.effects), (*said, *self._said()), yields=yields)
+
+    def _said(self) -> Iterable[Observation]:
+        """What serving has brought about: ends, calls that came back, then the signals that broke them off."""
+        told, self._kernel.told = self._kernel.told, []
+        return (*self._kernel.said, *self._returned(), *told)
 
     def _returned(self) -> Iterable[Observation]:
         """The calls that have come back after a wait."""
@@ -263,11 +286,15 @@ class Linux:
         space = kernel.state.spaces.get(program.cvm) if program is not None else None
         if known is None or space is None:
             return []  # it has ended: its memory is gone
-        return Served(known, words, space.base, kernel.view.read, kernel.effects, value, kernel.tick).captured()
+        base = space.base if kernel.left is None else kernel.left[0]
+        return Served(known, words, base, kernel.view.read, kernel.effects, value, kernel.tick).captured()
 
     def _call(self, thread: Thread, number: int, arguments: tuple[int, ...], value: int | None) -> Call:
         program = self._kernel.state.programs.get(thread.pid)
-        layer = _layer(self._kernel.first_badge + program.cvm) if program is not None else f"?→{LIBOS}"
+        layer = f"?→{LIBOS}"
+        if program is not None:
+            left = self._kernel.left
+            layer = _layer(self._kernel.first_badge + (program.cvm if left is None else left[1]))
         return call_of(self._kernel.tick, thread.number, layer, number, _signature(number), arguments, value)
 
     def _unknown(self, thread: Thread, number: int, arguments: tuple[int, ...]) -> Outcome:
@@ -295,7 +322,7 @@ class Linux:
             kernel.input_wanted, kernel.alarm_known, kernel.poked = False, False, True
             kernel.settle()
             if kernel.effects:
-                return Outcome("input", tuple(kernel.effects), (*kernel.said, *self._returned()))
+                return Outcome("input", tuple(kernel.effects), tuple(self._said()))
             if kernel.input_wanted:
                 waits = Reason(StopKind.WAITING, "the guest reads standard input")
                 return Outcome("input", stop=waits, again=True)
@@ -306,7 +333,7 @@ class Linux:
         kernel.alarm_known = False
         kernel.settle()
         signals.deliver_all(kernel)
-        return Outcome("timeout", tuple(kernel.effects), (*kernel.said, *self._returned()))
+        return Outcome("timeout", tuple(kernel.effects), tuple(self._said()))
 
     def _signal(self, boundary: Boundary) -> Outcome:
         """A fault that the user let go on: what the program does about the signal."""
@@ -319,9 +346,24 @@ class Linux:
         if action is not None and action.where == 1:
             program.actions[number] = replace(action, where=0)
         address = (boundary.address if boundary.size else boundary.pc) - space.base
-        signals.send(kernel, program, Pending(number, 1, address=address & abi.WORD), thread)
+        code = SEGV_ACCERR if number == abi.SIGSEGV and boundary.detail in ("page", "permission") else 1
+        signals.send(kernel, program, Pending(number, code, address=address & abi.WORD), thread)
         signals.deliver_all(kernel)
-        return Outcome(f"signal {number}", tuple(kernel.effects), (*kernel.said, Note(kernel.tick, f"signal {number}")))
+        return Outcome(f"signal {number}", tuple(kernel.effects), tuple(self._said()))
+
+
+def _written(effects: list[Effect]) -> Callable[[int, int], bytes]:
+    """Reads what effects write, before they are applied."""
+    pieces = [effect for effect in effects if isinstance(effect, MemoryWrite)]
+
+    def read(address: int, size: int) -> bytes:
+        for piece in pieces:
+            offset = address - piece.address
+            if offset >= 0 and offset + size <= len(piece.content):
+                return piece.content[offset : offset + size]
+        raise TargetError(f"{address:#x} is not mapped")
+
+    return read
 
 
 @cache

@@ -22,6 +22,7 @@ from sessions.event import (
     Effect,
     MemoryWrite,
     ModuleLoad,
+    Note,
     Observation,
     RegisterWrite,
     ThreadBlock,
@@ -84,6 +85,10 @@ class Kernel:
     poked: bool = False  # something happened that a waiting call may wait for
     retrying: Waiting | None = None  # the wait whose call is being made again
     signalled: bool = False  # a signal may be deliverable
+    told: list[Note] = field(default_factory=list)  # signals, said after the calls that they broke off
+    left: tuple[int, int] | None = None  # base and cVM that an execve has just left
+    answer: int | None = None  # what a call comes back with that sets all registers: execve, rt_sigreturn
+    begun: tuple[int, int, int] = (0, 0, 0)  # path, argv and envp of the newest program, on its stack
     input_wanted: bool = False  # a thread waits for standard input
     alarm_known: bool = False
     next_alarm: int | None = None

@@ -9,6 +9,7 @@ from cvmdbg.guests.intravisor import capabilities
 from cvmdbg.guests.linux import abi, loading, paths, signals, streams
 from cvmdbg.guests.linux.abi import E, Err
 from cvmdbg.guests.linux.calls import futexes
+from cvmdbg.guests.linux.decoder import names
 from cvmdbg.guests.linux.kernel import Kernel
 from cvmdbg.guests.linux.space import PAGE, Space
 from cvmdbg.guests.linux.state import Action, Pending, Program, Thread
@@ -16,6 +17,7 @@ from sessions.event import (
     Effect,
     Map,
     MemoryWrite,
+    Note,
     ProgramExit,
     RegisterWrite,
     ThreadExit,
@@ -80,6 +82,7 @@ def _begin(
     program.path = paths.real(kernel, kernel.program(thread), executable.path)
     program.arguments, program.environment = list(executable.arguments), environment
     thread.name = executable.path.rsplit("/", 1)[-1][:15]
+    kernel.begun = (loaded.name, loaded.sp + 8, loaded.sp + 8 * (len(executable.arguments) + 2))
     number = thread.number
     effects.append(RegisterWrite(number, "pcc", code_at(space, loaded.entry)))
     effects += [RegisterWrite(number, f"c{n}", 0) for n in range(31)]
@@ -98,6 +101,7 @@ def execute(kernel: Kernel, thread: Thread, path: str, arguments: list[str], env
     program = kernel.program(thread)
     node = paths.walk(kernel, thread, path)
     executable = loading.find(kernel, node, path, tuple(arguments))
+    left = (kernel.space(thread).base, program.cvm)
     for other in [n for n in program.threads if n != thread.number]:
         _end_thread(kernel, kernel.state.threads[other], 0)
     if program.vfork_parent is not None:
@@ -117,6 +121,7 @@ def execute(kernel: Kernel, thread: Thread, path: str, arguments: list[str], env
         streams.drop(kernel, program, fd)
     program.cloexec.clear()
     kernel.effects += _begin(kernel, thread, space, executable, environment)
+    kernel.left, kernel.answer = left, 0
 
 
 def _release_parent(kernel: Kernel, program: Program) -> None:
@@ -240,10 +245,22 @@ def end_thread(kernel: Kernel, thread: Thread, status: int) -> None:
     if len(program.threads) == 1:
         end_program(kernel, program, (status & 0xFF) << 8)
         return
-    _end_thread(kernel, thread, status)
+    _end_thread(kernel, thread, (status & 0xFF) << 8)
+
+
+def _end_note(kernel: Kernel, thread: Thread, status: int) -> Note:
+    """How a thread ended, in strace's words; ``first``: it is the first thread of the session."""
+    signal = status & 0x7F
+    dumped = " (core dumped)" if status & signals.CORE else ""
+    said = f"killed by {names.signal_text(signal)}{dumped}" if signal else f"exited with {status >> 8}"
+    facts = {"thread": str(thread.number), "end": said}
+    if thread.tid == kernel.first_pid:
+        facts["first"] = "yes"
+    return Note(kernel.tick, "", facts)
 
 
 def _end_thread(kernel: Kernel, thread: Thread, status: int) -> None:
+    """``status`` is as wait4 gives it."""
     thread.exited = True
     thread.waiting = None
     kernel.alarm_known = False
@@ -253,7 +270,9 @@ def _end_thread(kernel: Kernel, thread: Thread, status: int) -> None:
     futexes.release_robust(kernel, thread)
     if thread.clear_tid:
         futexes.clear_tid(kernel, thread)
-    kernel.effects.append(ThreadExit(thread.number, status))
+    kernel.effects.append(ThreadExit(thread.number, exit_code(status)))
+    (kernel.told if status & 0x7F else kernel.said).append(_end_note(kernel, thread, status))
+    kernel.state.gone[thread.number] = (program.cvm, thread.tid, thread.pid)
     del kernel.state.threads[thread.number]
 
 
@@ -261,11 +280,10 @@ def end_program(kernel: Kernel, program: Program, status: int) -> None:
     """All its threads end; its parent is told. When the first program of the session ends, the session does."""
     if program.status is not None:
         return
-    code = exit_code(status)
     for number in list(program.threads):
         thread = kernel.state.threads[number]
         thread.clear_tid = thread.robust = 0
-        _end_thread(kernel, thread, code)
+        _end_thread(kernel, thread, status)
     for fd in list(program.files):
         streams.drop(kernel, program, fd)
     program.status = status

@@ -32,10 +32,14 @@ MINIMAL_SIGNAL_STACK = 4720
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Where a program begins, relative to its cVM, and which ELF files were mapped where."""
+    """Where a program begins, relative to its cVM, and which ELF files were mapped where.
+
+    ``name`` is where its path stands on the stack.
+    """
 
     entry: int
     sp: int
+    name: int
     modules: tuple[tuple[Node, str, int, int], ...]
 
 
@@ -118,9 +122,9 @@ def load(kernel: Kernel, space: Space, program: Executable, environment: list[st
     prot = "rwx" if program.image.executable_stack else "rw"
     effects += space.map(Area(stack, stack + STACK, prot, "[stack]"))
     auxv = _auxv(program.image, base, interpreter_base)
-    sp, content = _stack(kernel, stack + STACK, program, environment, auxv)
+    sp, name, content = _stack(kernel, stack + STACK, program, environment, auxv)
     effects.append(MemoryWrite(space.base + sp, content))
-    return Loaded(entry, sp, tuple(modules)), effects
+    return Loaded(entry, sp, name, tuple(modules)), effects
 
 
 def _return_page(space: Space) -> list[Effect]:
@@ -188,8 +192,8 @@ def _auxv(main: Image, base: int, interpreter_base: int) -> list[tuple[int, int]
 
 def _stack(
     kernel: Kernel, top: int, program: Executable, environment: list[str], auxv: list[tuple[int, int]]
-) -> tuple[int, bytes]:
-    """Where sp begins, and the bytes from there to ``top``."""
+) -> tuple[int, int, bytes]:
+    """Where sp begins, where the program's path stands, and the bytes from sp to ``top``."""
     strings = bytearray()
 
     def place(text: bytes) -> int:
@@ -209,4 +213,4 @@ def _stack(
         words += (kind, value)
     sp = (start - 8 * len(words)) & ~15
     packed = struct.pack(f"<{len(words)}Q", *words).ljust(start - sp, b"\0")
-    return sp, packed + bytes(strings)
+    return sp, start + name, packed + bytes(strings)

@@ -12,11 +12,14 @@ import struct
 
 from cvmdbg.guests.linux import abi, life
 from cvmdbg.guests.linux.abi import E, Err
+from cvmdbg.guests.linux.decoder import names
+from cvmdbg.guests.linux.decoder.special import siginfo_text
 from cvmdbg.guests.linux.kernel import Kernel
 from cvmdbg.guests.linux.state import Action, Pending, Program, Thread
-from sessions.event import MemoryWrite, RegisterWrite
+from sessions.event import MemoryWrite, Note, RegisterWrite
 
 IGNORED = frozenset({abi.SIGCHLD, abi.SIGURG, abi.SIGWINCH, abi.SIGCONT})
+QUIET = IGNORED | {abi.SIGALRM, abi.SIGVTALRM, abi.SIGPROF, abi.SIGIO}
 STOPS = frozenset({abi.SIGSTOP, abi.SIGTSTP, abi.SIGTTIN, abi.SIGTTOU})
 DUMPS = frozenset(
     {abi.SIGQUIT, abi.SIGILL, abi.SIGTRAP, abi.SIGABRT, abi.SIGBUS, abi.SIGFPE, abi.SIGSEGV, abi.SIGXCPU,
@@ -40,6 +43,7 @@ def send(kernel: Kernel, program: Program, signal: Pending, thread: Thread | Non
     if signal.signal == abi.SIGCONT and program.stopped:
         program.stopped = False
     if _ignores(program, signal.signal) and not _blocked_somewhere(kernel, program, signal.signal):
+        _tell(kernel, thread or kernel.state.threads[program.threads[0]], signal)
         return
     queue = thread.pending if thread is not None else program.pending
     if signal.signal < 32 and any(p.signal == signal.signal for p in queue):
@@ -100,6 +104,7 @@ def _deliver_one(kernel: Kernel, thread: Thread) -> bool:
     signal = take(kernel, thread, ~thread.mask | UNBLOCKABLE)
     if signal is None:
         return False
+    _tell(kernel, thread, signal)
     action = program.actions.get(signal.signal) or Action()
     if signal.signal in (abi.SIGKILL, abi.SIGSTOP) or action.where == 0:
         return _default(kernel, thread, signal.signal)
@@ -109,6 +114,18 @@ def _deliver_one(kernel: Kernel, thread: Thread) -> bool:
         _break_off(kernel, thread, bool(action.flags & abi.SA_RESTART))
     enter(kernel, thread, signal, action)
     return True
+
+
+def _tell(kernel: Kernel, thread: Thread, signal: Pending) -> None:
+    """Says that a signal has come to a thread; people are told of those of which gdb tells them."""
+    if signal.signal == abi.SIGKILL:
+        return
+    values = {"si_signo": signal.signal, "si_code": signal.code & 0xFFFFFFFF, "si_addr": signal.address}
+    values |= {"si_pid": signal.pid, "si_uid": 0, "si_status": signal.value, "si_utime": 0, "si_stime": 0}
+    name, info = names.signal_text(signal.signal), siginfo_text(values)
+    text = "" if signal.signal in QUIET else f"{thread.tid} gets {name} {info}"
+    kernel.told.append(Note(kernel.tick, text, {"thread": str(thread.number), "signal": name, "info": info}))
+    kernel.signalled = True
 
 
 def _default(kernel: Kernel, thread: Thread, signal: int) -> bool:
@@ -231,7 +248,7 @@ def leave(kernel: Kernel, thread: Thread) -> None:
     thread.stack, thread.stack_flags, thread.stack_size = stack, flags, size
     thread.mask = mask & ~UNBLOCKABLE
     thread.saved_mask = None
-    kernel.signalled = True
+    kernel.signalled, kernel.answer = True, words[0] - (words[0] >> 63 << 64)
 
 
 def _restore_vectors(kernel: Kernel, thread: Thread, frame: bytes) -> None:

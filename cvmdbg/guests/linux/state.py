@@ -209,6 +209,7 @@ class State:
     epolls: dict[int, dict[int, Watched]] = field(default_factory=dict)
     counters: dict[int, Counter] = field(default_factory=dict)
     futexes: dict[int, list[Sleeper]] = field(default_factory=dict)  # by absolute address
+    gone: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # threads that ended: cVM, tid, pid
     missed: dict[int, tuple[int, int]] = field(default_factory=dict)  # futex woken with nobody there: tick, tid
     timers: dict[int, Timer] = field(default_factory=dict)
     ports: dict[tuple[int, int], int] = field(default_factory=dict)  # TCP: domain and port to socket

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 import tarfile
 from dataclasses import dataclass, field
@@ -68,11 +69,20 @@ class HostTree:
         if stat.S_ISDIR(status.st_mode):
             return Entry("dir", mode, 4096, times)
         if stat.S_ISREG(status.st_mode):
-            return Entry("file", mode, status.st_size, times)
+            return Entry("file", mode, self._size(path, status), times)
         if stat.S_ISLNK(status.st_mode):
             target = str(host.readlink())
             return Entry("link", 0o777, len(target), times, target)
         return None
+
+    def _size(self, path: str, status: os.stat_result) -> int:
+        """Files of /proc and /sys take no blocks, and their size is not what can be read of them."""
+        if status.st_blocks or not status.st_size:
+            return status.st_size
+        try:
+            return len(self.content(path))
+        except OSError:
+            return status.st_size
 
     def names(self, path: str) -> list[str]:
         host = self._path(path)

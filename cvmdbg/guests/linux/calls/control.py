@@ -161,7 +161,8 @@ def ioctl(kernel: Kernel, thread: Thread, fd: int, request: int, argument: int) 
         kernel.write(thread, argument, struct.pack("<i", _waiting(kernel, opened)))
         return 0
     if not is_terminal(kernel, opened):
-        raise Err(E.ENOTTY)
+        random = opened.kind == "chr" and kernel.node(opened.target).rdev in (streams.RANDOM, streams.URANDOM)
+        raise Err(E.EINVAL if random else E.ENOTTY)
     return _terminal(kernel, thread, program, request, argument)
 
 

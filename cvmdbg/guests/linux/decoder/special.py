@@ -331,7 +331,7 @@ def siginfo_text(values: dict[str, int]) -> str:
     parts = [f"si_signo={signal}", f"si_code={named or names.alternate(code)}"]
     if signal in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP") and not code >> 31 and code:
         parts.append(f"si_addr={values['si_addr']:#x}" if values["si_addr"] else "si_addr=NULL")
-    else:
+    elif signal == "SIGCHLD" or not code or code >> 31 or values["si_pid"] or values["si_uid"]:
         parts += [f"si_pid={values['si_pid']}", f"si_uid={values['si_uid']}"]
         if signal == "SIGCHLD":
             parts.append(f"si_status={values['si_status']}")
