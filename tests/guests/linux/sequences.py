@@ -61,27 +61,31 @@ def of_qemu(
     """
     with tempfile.TemporaryDirectory() as folder:
         log = ["-d", "strace,tid", "-D", f"{folder}/log.%d"]
-        done = subprocess.run(
-            [qemu, *log, "-L", str(root), "-0", name, str(path), *args],
-            env=ENVIRONMENT, input=b"", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
-            cwd="/",
-        )  # fmt: skip
+        command = [qemu, *log, "-L", str(root), "-0", name, str(path), *args]
+        with subprocess.Popen(
+            command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/"
+        ) as running:
+            printed, _ = running.communicate(timeout=120)
         logs = {int(log.suffix[1:]): log.read_text(errors="replace") for log in Path(folder).iterdir()}
-    status = done.returncode if done.returncode >= 0 else 128 - done.returncode
+    status = running.returncode if running.returncode >= 0 else 128 - running.returncode
     if forks:
-        return status, done.stdout, _names(logs)
+        return status, printed, _names(logs, running.pid)
     alone = len(logs) == 1
-    return status, done.stdout, [list(_lines(logs[tid].splitlines(), alone)) for tid in sorted(logs)]
+    return status, printed, [list(_lines(logs[tid].splitlines(), alone)) for tid in _in_order(logs, running.pid)]
 
 
-def _names(logs: dict[int, str]) -> Sequences:
+def _in_order(tids: Iterable[int], first: int) -> list[int]:
+    """As they began: the numbers of a machine start over when they have reached their end."""
+    return sorted(tids, key=lambda tid: (tid < first, tid))
+
+
+def _names(logs: dict[int, str], first: int) -> Sequences:
     """What each thread and child has begun; of a child up to its execve, which qemu cannot do."""
     found: dict[int, list[str]] = {}
-    first = min(logs)
     for tid, text in logs.items():
         for number, name in BEGUN.findall(text):
             found.setdefault(tid if int(number) == first else int(number), []).append(name)
-    return [_shared(found[tid]) for tid in sorted(found)]
+    return [_shared(found[tid]) for tid in _in_order(found, first)]
 
 
 def _shared(names: list[str]) -> list[str]:
