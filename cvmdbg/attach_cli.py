@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from cvmdbg.guest_options import add_record
 from cvmdbg.guests.attached import KINDS
 from cvmdbg.session import Session
 from cvmdbg.target import UserError
@@ -51,6 +52,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-trace", action="store_true", help="do not stop at the entries of LibOS and monitor to trace crossings"
     )
+    add_record(parser, "keep nothing of what is seen: cvmdbg replay has nothing to show of it")
     found: argparse.ArgumentParser = parser
     return found
 
@@ -72,4 +74,6 @@ def session(args: argparse.Namespace) -> Session:
         trace=not args.no_trace,
         gdb=args.gdb,
         gdb_arguments=tuple(args.gdb_arg),
+        record=None if args.record is None else Path(args.record),
+        recording=not args.no_record,
     )

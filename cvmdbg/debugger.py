@@ -25,6 +25,7 @@ from cvmdbg.slots import loads_something, watch_slots
 from cvmdbg.symbols import Loaded, Symbols
 from cvmdbg.target import (
     Crossing,
+    Keeps,
     Stop,
     StopKind,
     Target,
@@ -181,11 +182,18 @@ class Debugger:
             content = self.target.read(address, size)
         except TargetError:
             content = b""
-        if history is not None:
-            history.observe(Pointed(tick, address, size, content))
+        self._keep(Pointed(tick, address, size, content))
         if not content:
             raise TargetError(f"{address:#x} is not mapped")
         return content
+
+    def _keep(self, observation: Observation) -> None:
+        """Keep what was found out, where something is kept."""
+        history = self.target.history
+        if history is not None:
+            history.observe(observation)
+        elif isinstance(self.target, Keeps):
+            self.target.observe(observation)
 
     def take_recorded(self, calls: int) -> None:
         """Fill trace and console from a recording: about its last ``calls`` crossings (0: all), and what is there."""
@@ -234,16 +242,16 @@ class Debugger:
 
     def _note_loads(self) -> None:
         """Keep when a module was first seen, and tell the recording."""
-        tick, history = self.target.stop.tick, self.target.history
+        tick = self.target.stop.tick
         known = {name for _, name in self.loads}
         for entry in self.symbols.loaded:
             module = entry.module
             if module.path in known or tick is None or self.in_past:
                 continue
             self.loads.append((tick, module.path))
-            if history is not None and tick:
+            if tick:
                 load = ModuleLoad(tick, module.name, module.path, module.base, module.size, module.compartment)
-                history.observe(load)
+                self._keep(load)
 
     def _adopt_twins(self) -> None:
         """Symbol files beside the guest lend their names to modules that came without DWARF."""

@@ -30,10 +30,15 @@ def add_root(parser: argparse.ArgumentParser) -> None:
 
 
 def add_recording(parser: argparse.ArgumentParser) -> None:
-    """Where the run is recorded."""
-    parser.add_argument("--record", metavar="FILE", help="record into this file, which is never removed by itself")
-    parser.add_argument("--no-record", action="store_true", help="record nothing: there is no way back")
+    """Where the run is recorded, and how threads take turns in it."""
+    add_record(parser, "record nothing: there is no way back")
     parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="the schedule of threads; 0 is round robin")
+
+
+def add_record(parser: argparse.ArgumentParser, without: str) -> None:
+    """Where the run is recorded; ``without`` says what not recording means."""
+    parser.add_argument("--record", metavar="FILE", help="record into this file, which is never removed by itself")
+    parser.add_argument("--no-record", action="store_true", help=without)
 
 
 def _seed(text: str) -> int:

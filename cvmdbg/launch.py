@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from cvmdbg.guests.attached import attached
 from cvmdbg.guests.handoff.guest import HandedOff
 from cvmdbg.guests.intravisor.imported.log import open_log
 from cvmdbg.guests.linux.opening import Root
 from cvmdbg.guests.opening import NO_ROOT, open_guest, resolve, source_directories
-from cvmdbg.recordings import Recordings
+from cvmdbg.recordings import Onward, Recordings
 from cvmdbg.session import Facts, Launch, Session, Started
 from cvmdbg.settings import Settings
 from cvmdbg.target import TargetError, UserError
@@ -19,6 +20,9 @@ from cvmdbg.targets.emulator import EmulatorTarget
 from cvmdbg.targets.gdbmi.peer import peer as peer_of_gdb
 from cvmdbg.targets.gdbmi.target import GdbTarget
 from cvmdbg.targets.keeping import FactsNow
+from cvmdbg.targets.live.recalled import Recalled
+from cvmdbg.targets.live.target import LiveTarget
+from cvmdbg.targets.live.witness import FactsKept, Witness, facts_of
 from cvmdbg.targets.observed import FactsSeen, ObservedTarget
 from cvmdbg.targets.remote.peer import peer
 from cvmdbg.targets.remote.target import RemoteTarget
@@ -97,6 +101,16 @@ class _Control:
         """Close the recording."""
         self.target.stop_recording()
 
+    def written(self) -> tuple[Path, str, int] | None:
+        """Where its history is, to its last tick."""
+        history = self.target.history
+        return None if history is None else (history.file, "tick", history.last.tick)
+
+    def save(self, path: Path) -> None:
+        """A copy of it."""
+        if self.target.history is not None:
+            self.target.history.save(path)
+
 
 @dataclass(frozen=True)
 class ReplayLaunch:
@@ -113,10 +127,19 @@ class ReplayLaunch:
     def start(self, arguments: Sequence[str] | None) -> Started:
         """Open it."""
         recording = opened(self.path)
-        target = ReplayTarget(recording)
+        if recording.kind == "observed":
+            target = recalled(recording)
+            return Started(target, FactsSeen(target), said=target.moments.notice and f"{self.title}: {recording.lost}")
+        replay = ReplayTarget(recording)
         said = "; ".join(filter(None, (recording.lost, other_engine(recording))))
         said = f"{self.path.name}: {said}" if said else ""
-        return Started(target, target.facts, said=said)
+        return Started(replay, replay.facts, said=said)
+
+
+def recalled(recording: Recording) -> ObservedTarget:
+    """A recording of what was seen, at its last stop."""
+    moments = Recalled(recording)
+    return ObservedTarget(moments, moments)
 
 
 def opened(path: Path) -> Recording:
@@ -196,6 +219,7 @@ class RemoteLaunch:
     log: Path | None = None
     timeout: float = 5.0
     trace: bool = True
+    recordings: Onward | None = None
     kind: str = field(default="remote", init=False)
 
     @property
@@ -204,7 +228,7 @@ class RemoteLaunch:
         return self.address
 
     def start(self, arguments: Sequence[str] | None) -> Started:
-        """Connect; what runs there goes on standing where it stands."""
+        """Connect; what runs there goes on standing where it stands. It is written down what is seen of it."""
         target = RemoteTarget(self.address, self.timeout)
         try:
             facts = attached(peer(target.link), self.guest, self.symbols, self.log)
@@ -212,7 +236,63 @@ class RemoteLaunch:
             target.close()
             raise
         target.knows(facts.compartments(), facts.modules(), self.trace)
-        return Started(target, facts, said=target.lacks(), why_no_history=NO_PEER_HISTORY.format(self.address))
+        no_history = NO_PEER_HISTORY.format(self.address)
+        return _witnessed(target, facts, self, target.lacks(), no_history)
+
+
+def _witnessed(target: LiveTarget[Any, Any, Any, Any], facts: Facts, of: RemoteLaunch, *said: str) -> Started:
+    """A live machine that is looked at; ``said``: what it lacks, and why there is no history."""
+    lacks, no_history = said
+    control = _Witnessing(target, of.recordings or Onward(Recordings(Settings())), of.address or target.name)
+    if of.recordings is not None:
+        try:
+            control.begin()
+        except OSError as error:
+            lacks = "; ".join(filter(None, (lacks, f"nothing is recorded: {error}")))
+    kept = FactsKept(facts, target)
+    kept.modules()
+    return Started(target, kept, said=lacks, recording=control, why_no_history=no_history)
+
+
+@dataclass
+class _Witnessing:
+    """Starts and stops the recording of what is seen of a live machine."""
+
+    target: LiveTarget[Any, Any, Any, Any]
+    recordings: Onward
+    title: str
+
+    def begin(self) -> Path:
+        """Write down what is seen from here on; OSError says why that cannot be."""
+        facts = facts_of(self.title, self.target.arch, self.target.state.names.peers)
+        recorder, first = self.recordings.begin(self.title, facts)
+        self.target.record(Witness(recorder, first))
+        return recorder.path
+
+    def start(self, file: Path | None) -> Path:
+        """The same at the prompt."""
+        if self.target.witness is not None:
+            raise UserError(f"this run is recorded already, into {self.target.witness.recorder.path}")
+        if file is not None:
+            self.recordings = Onward(replace(self.recordings.recordings, file=file))
+        try:
+            return self.begin()
+        except OSError as error:
+            raise UserError(f"nothing is recorded: {error}") from None
+
+    def stop(self) -> None:
+        """Close the recording."""
+        self.target.stop_recording()
+
+    def written(self) -> tuple[Path, str, int] | None:
+        """Where what is seen is written, to the stop of now."""
+        witness = self.target.witness
+        return None if witness is None else (witness.recorder.path, "stop", witness.tick)
+
+    def save(self, path: Path) -> None:
+        """A copy of it."""
+        if self.target.witness is not None:
+            self.target.witness.recorder.copy(path)
 
 
 @dataclass(frozen=True)
@@ -275,7 +355,7 @@ class GdbLaunch:
             target.close()
             raise
         target.knows(facts.compartments(), rest.trace)
-        return Started(target, facts, said=target.lacks(), why_no_history=NO_GDB_HISTORY.format(self.title))
+        return _witnessed(target, facts, rest, target.lacks(), NO_GDB_HISTORY.format(self.title))
 
 
 NO_GDB_HISTORY = "the gdb of {} cannot run backwards. Record in the emulator: cvmdbg run --record FILE."
@@ -291,13 +371,19 @@ def remote(
     trace: bool = True,
     gdb: str = "",
     gdb_arguments: tuple[str, ...] = (),
+    record: Path | None = None,
+    recording: bool = True,
 ) -> Session:
-    """A session on a live machine, not connected yet; with ``gdb`` through a gdb that runs there."""
+    """A session on a live machine, not connected yet; with ``gdb`` through a gdb that runs there.
+
+    What is seen of it is recorded into ``record``, else into the folder of recordings, unless ``recording`` is off.
+    """
     settings = Settings()
     settings.values["directories"] = ":".join(
         dict.fromkeys(str(folder) for path in symbols if path.exists() for folder in source_directories(str(path)))
     )
-    launch = RemoteLaunch(address, guest, symbols, log, timeout, trace)
+    recordings = Onward(Recordings(settings, record)) if recording else None
+    launch = RemoteLaunch(address, guest, symbols, log, timeout, trace, recordings)
     session = Session(GdbLaunch(gdb, gdb_arguments, launch) if gdb else launch, settings)
     session.reach, session.taking = reach, taking
     return session
@@ -309,6 +395,7 @@ def reach(launch: Launch, address: str) -> Launch:
         return replace(launch, address=address)
     if isinstance(launch, GdbLaunch):
         return replace(launch, rest=replace(launch.rest, address=address))
+    recordings = Onward(Recordings(Settings()))
     if isinstance(launch, EmulatorLaunch) and not launch.root.given:
-        return RemoteLaunch(address, symbols=(resolve(launch.path),))
-    return RemoteLaunch(address)
+        return RemoteLaunch(address, symbols=(resolve(launch.path),), recordings=recordings)
+    return RemoteLaunch(address, recordings=recordings)

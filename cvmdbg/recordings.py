@@ -18,7 +18,9 @@ from pathlib import Path
 import platformdirs
 
 from cvmdbg.settings import Settings
-from sessions.recorder import Limits, Recorder, is_written, remove
+from sessions.files import is_written, remove
+from sessions.reader import Recording, RecordingFault
+from sessions.recorder import Limits, Recorder
 
 SUFFIX = ".cvmrec"
 NAME = re.compile(r"[^A-Za-z0-9._-]+")
@@ -59,6 +61,41 @@ class Recordings:
                 remove(path)
                 gone.append(path)
         return gone
+
+
+@dataclass
+class Onward:
+    """Recordings of a machine that is met again, after its link was lost: they go on in the same file."""
+
+    recordings: Recordings
+    _path: Path | None = None
+    _facts: Mapping[str, str] | None = None
+
+    def begin(self, title: str, facts: Mapping[str, str]) -> tuple[Recorder, int]:
+        """A recorder, and the number of the first stop that it takes; OSError says why it cannot be written.
+
+        Another machine begins another file: one that was asked for by name is not written over.
+        """
+        path, limits = self._path, Limits(self.recordings.settings.number("record limit") * MIB)
+        if path is not None and facts == self._facts and path.is_file():
+            return _onward(path, limits)
+        if path is not None and self.recordings.file is not None:
+            raise OSError(f"{path} holds what was seen of another machine")
+        recorder = self.recordings.begin(title, facts)
+        self._path, self._facts = recorder.path, dict(facts)
+        return recorder, 0
+
+
+def _onward(path: Path, limits: Limits) -> tuple[Recorder, int]:
+    if is_written(path):
+        raise OSError(f"{path} is being written by another program")
+    try:
+        recording = Recording(path)
+        first = recording.end.tick + 1
+        recording.close()
+        return Recorder(path, {}, limits, onward=True), first
+    except (sqlite3.Error, RecordingFault) as error:
+        raise OSError(f"{path} cannot be written: {error}") from None
 
 
 def files(place: Path) -> list[Path]:

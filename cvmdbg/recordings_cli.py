@@ -14,6 +14,7 @@ from cvmdbg.target import ReplayDivergence, UserError
 if TYPE_CHECKING:
     from sessions.reader import Recording
 
+OBSERVED = "observed"
 VERBS = {
     "list": "what each holds (the default)",
     "verify": "replay it and compare the digests at all checkpoints",
@@ -91,7 +92,7 @@ def _trim(_: list[Path]) -> list[dict[str, Any]]:
 
 
 def _remove(paths: list[Path]) -> list[dict[str, Any]]:
-    from sessions.recorder import is_written, remove
+    from sessions.files import is_written, remove
 
     for path in paths:
         if is_written(path):
@@ -130,17 +131,20 @@ def _row(path: Path, about: Callable[[Recording], dict[str, Any]]) -> dict[str, 
 
 def _describe(recording: Recording) -> dict[str, Any]:
     end = recording.end
-    said = f"{recording.kind} {recording.facts.get('title', '')}, {end.tick} ticks, {end.event} events"
+    long = f"{end.tick} ticks, {end.event} events" if recording.kind != OBSERVED else f"{end.tick + 1} stops"
+    said = f"{recording.kind} {recording.facts.get('title', '')}, {long}"
     if recording.lost:
         said += f"; {recording.lost}"
     return {"kind": recording.kind, "end": end.tick, "events": end.event, "lost": recording.lost, "says": said}
 
 
 def _replay(recording: Recording) -> dict[str, Any]:
-    """Replay all of it."""
+    """Replay all of it; what was only seen is read to its end."""
     from cvmdbg.target import TargetError
     from cvmdbg.targets.replay import verified
 
+    if recording.kind == OBSERVED:
+        return _read_through(recording)
     try:
         equal = verified(recording)
     except ReplayDivergence as error:
@@ -148,6 +152,20 @@ def _replay(recording: Recording) -> dict[str, Any]:
     except TargetError as error:
         return {"ok": False, "says": str(error)}
     return {"ok": True, "equal": equal, "says": f"replays to the same digest at all {equal} checkpoints"}
+
+
+def _read_through(recording: Recording) -> dict[str, Any]:
+    from cvmdbg.launch import recalled
+    from cvmdbg.target import TargetError
+
+    try:
+        moments = recalled(recording).moments
+        for position in moments.steps:
+            moments.seen(position)
+            moments.modules(position)
+    except TargetError as error:
+        return {"ok": False, "says": str(error)}
+    return {"ok": True, "stops": len(moments.steps), "says": f"all {len(moments.steps)} stops can be read"}
 
 
 # ---- diff ----
@@ -159,6 +177,9 @@ def compare(arguments: argparse.Namespace) -> int:
     from cvmdbg.targets.comparing import first_difference
 
     recordings = [opened(Path(name)) for name in (arguments.first, arguments.second)]
+    for recording in recordings:
+        if recording.kind == OBSERVED:
+            raise UserError(f"{recording.path.name} tells what was seen: there is nothing to execute and compare")
     found = first_difference(*recordings)
     if arguments.json:
         print(json.dumps(found.value if found is not None else None, indent=1))

@@ -229,7 +229,10 @@ class BreakpointRow:
 
 @dataclass(frozen=True, slots=True)
 class MemoryRow:
-    """One granule: 16 bytes from a 16-aligned address, or None where nothing is mapped. ``tag`` None is "not read"."""
+    """One granule: 16 bytes from a 16-aligned address; None where nothing can be read, ``shown`` says why.
+
+    ``tag`` None is "not read".
+    """
 
     address: int
     content: bytes | None
@@ -241,7 +244,7 @@ class MemoryRow:
     def text(self) -> str:
         """Address, tag, bytes, then the capability or the text."""
         if self.content is None:
-            return f"{hexa(self.address):>12}   not mapped"
+            return f"{hexa(self.address):>12}   {self.shown}"
         mark = {True: "●", False: "○", None: "?"}[self.tag]
         return f"{hexa(self.address):>12} {mark} {self.content.hex(' ', 4)}  {self.shown}"
 

@@ -83,6 +83,12 @@ class Recording(Protocol):
     def stop(self) -> None:
         """Close the recording: there is no way back any more."""
 
+    def written(self) -> tuple[Path, str, int] | None:
+        """The file, what is counted in it (``tick``, ``stop``) and how far it has come; None when nothing is."""
+
+    def save(self, path: Path) -> None:
+        """Copy everything until now into a file of its own; OSError says why not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -102,6 +108,7 @@ class Aside:
 
     launch: Launch
     debugger: Debugger
+    recording: Recording | None
     why_no_history: str
 
 
@@ -197,7 +204,7 @@ class Session:
     def hand_off(self, launch: Launch) -> None:
         """Put the target aside as it stands, and debug what a launch makes of it."""
         started = launch.start(None)
-        self.aside = Aside(self.launch, self.live, self.why_no_history)
+        self.aside = Aside(self.launch, self.live, self.recording, self.why_no_history)
         self.launch = launch
         self.live.breakpoints.leave()
         self._take(started, self.live)
@@ -208,7 +215,8 @@ class Session:
         assert aside is not None
         here.target.close()
         self.aside, self.launch = None, aside.launch
-        started = Started(aside.debugger.target, aside.debugger.facts, why_no_history=aside.why_no_history)
+        there = aside.debugger
+        started = Started(there.target, there.facts, recording=aside.recording, why_no_history=aside.why_no_history)
         self._take(started, here)
 
     def close(self) -> None:
@@ -243,18 +251,24 @@ class Session:
     @property
     def runner(self) -> Runner | Walker:
         """What runs the guest, or walks over what was seen of one."""
-        if not self.live.target.registers:
+        if self._only_seen:
             return Walker(self.live)
         return Runner(self.live, Judge(self.live, self._feed_more if self.ask_input is not None else None))
 
     @property
     def reverser(self) -> Reverser | BackWalker | PeerReverser:
         """What runs the guest backwards, or walks back over what was seen of one."""
-        if not self.live.target.registers:
+        if self._only_seen:
             return BackWalker(self.live)
         if self.live.target.history is None:
             return PeerReverser(self.live, Judge(self.live))
         return Reverser(self.live, Judge(self.live))
+
+    @property
+    def _only_seen(self) -> bool:
+        """Is there nothing that could be executed, only what was seen?"""
+        history = self.live.target.history
+        return history is not None and not history.executes
 
     @property
     def history(self) -> History:

@@ -36,6 +36,11 @@ class NotMapped(TargetError):
     """Nothing is at this address: what a live machine says, not what came between."""
 
 
+def absence(error: TargetError) -> str:
+    """Why nothing stands where memory should, in a few words."""
+    return "not read at this stop" if isinstance(error, Unknown) else "not mapped"
+
+
 class TargetLost(TargetError):
     """The link or the machine behind the target is gone."""
 
@@ -249,6 +254,10 @@ class History(Protocol):
     def where(self) -> str: ...
 
     @property
+    def executes(self) -> bool:
+        """Can what lies between two moments be executed again? Else one walks from one thing seen to the next."""
+
+    @property
     def now(self) -> Mark:
         """Where the target stands."""
 
@@ -372,6 +381,14 @@ class ManyRegisters(Protocol):
 
     def read_registers(self, thread: int, names: Sequence[str]) -> list[int]:
         """The values of ``read_register`` for each name."""
+
+
+@runtime_checkable
+class Keeps(Protocol):
+    """What a target without a history may have besides: what the debugger finds out is kept."""
+
+    def observe(self, observation: Observation) -> None:
+        """Keep it beside what the target saw."""
 
 
 class Target(Protocol):

@@ -48,8 +48,8 @@ class _Walk:
         raise UserError(NOTHING_RUNS)
 
     def to_call(self) -> Run:
-        """To a call that was seen."""
-        return self._until(lambda: self._saw(Call))
+        """To a call or a crossing that was seen."""
+        return self._until(lambda: self._saw(Call) or self._crossed())
 
     def to_load(self) -> Run:
         """To a load that was seen."""
@@ -65,6 +65,10 @@ class _Walk:
         assert history is not None
         now = history.now.tick
         return any(True for _ in history.observations((kind,), now, now))
+
+    def _crossed(self) -> bool:
+        """Is this the stop behind a crossing? Its tick is that of the stop before it."""
+        return self.debugger.target.stop.reason(StopKind.CROSSING) is not None
 
     def _until(self, wanted: Callable[[], bool]) -> Run:
         while True:

@@ -1,4 +1,4 @@
-"""Events and observations as chunks: which kinds there are, their codes and their fields. FORMAT.md lists the same.
+"""Events, observations, sights as chunks: which kinds there are, their codes and fields. FORMAT.md lists the same.
 
 A code is given once and kept for ever; a kind that changes gets a new code.
 """
@@ -36,6 +36,7 @@ from sessions.event import (
     Unmap,
     Wait,
 )
+from sessions.sight import SawGranules, SawMemory, SawRegion, SawRegisters, SawThread, Sight, Stood
 
 U, S, B, W, T, M, L, P, X = (
     Column.UNSIGNED,
@@ -90,8 +91,17 @@ OBSERVATIONS: Shapes = {
     Pointed: (8, (("tick", U), ("address", U), ("size", U), ("content", X))),
 }
 
-KIND_BITS = {kind: 1 << code for shapes in (EFFECTS, OBSERVATIONS) for kind, (code, _) in shapes.items()}
-"""Bits of a chunk's ``kinds``: which effects, or which observations, it holds."""
+SIGHTS: Shapes = {
+    Stood: (1, (("tick", U), ("thread", S), ("pc", U), ("said", T))),
+    SawRegisters: (2, (("tick", U), ("thread", S), ("names", L), ("values", X))),
+    SawMemory: (3, (("tick", U), ("address", U), ("content", X))),
+    SawGranules: (4, (("tick", U), ("address", U), ("values", X))),
+    SawThread: (5, (("tick", U), ("thread", S), ("name", T), ("state", T), ("reason", T), ("ids", P))),
+    SawRegion: (6, (("tick", U), ("address", U), ("size", U), ("prot", T))),
+}
+
+KIND_BITS = {kind: 1 << code for shapes in (EFFECTS, OBSERVATIONS, SIGHTS) for kind, (code, _) in shapes.items()}
+"""Bits of a chunk's ``kinds``: which effects, observations or sights it holds."""
 
 SERVED = 1 | KIND_BITS[RegisterWrite]
 """Those of a chunk of served calls: bit 0 says that it is one."""
@@ -100,7 +110,7 @@ MAX_EFFECTS = 1 << 20
 
 
 def kinds_of(items: Iterable[object]) -> int:
-    """The bits of some effects or observations."""
+    """The bits of some effects, observations or sights."""
     bits = 0
     for kind in set(map(type, items)):
         bits |= KIND_BITS[kind]
@@ -154,6 +164,21 @@ def unpack_observations(packed: bytes, fetch: Fetch) -> list[Observation]:
     return Reader(packed, fetch).items(OBSERVATIONS)
 
 
+# ---- sights --------------------------------------------------------------------------------------------------------
+
+
+def pack_sights(items: Sequence[Sight], store: Store) -> bytes:
+    """Sights in their order."""
+    writer = Writer(store)
+    writer.items(items, SIGHTS)
+    return writer.packed()
+
+
+def unpack_sights(packed: bytes, fetch: Fetch) -> list[Sight]:
+    """The sights of a chunk."""
+    return Reader(packed, fetch).items(SIGHTS)
+
+
 # ---- crossings -----------------------------------------------------------------------------------------------------
 
 CAPABILITIES = 11
@@ -181,6 +206,16 @@ def unpack_crossings(packed: bytes) -> list[Crossing]:
 def crossings_of(records: bytes) -> list[Crossing]:
     """Packed records as values."""
     return [_crossing(*fields) for fields in _CROSSING.iter_unpack(records)]
+
+
+def record_of(crossing: Crossing) -> bytes:
+    """A crossing as the engine packs it."""
+    c = crossing
+    wide = (c.target, c.paired, c.pcc, c.number, c.result, *c.arguments)
+    words = [w for v in wide for w in (v & (1 << 64) - 1, v >> 64 & (1 << 64) - 1, v >> 128)]
+    failed = sum(1 << CHECKS.index(name) for name in c.failed)
+    cm = NO_REGISTER if c.cm < 0 else c.cm
+    return _CROSSING.pack(c.tick, c.thread, CROSSING_KINDS.index(c.kind), c.cn, cm, failed, c.pc, c.to, *words)
 
 
 def _crossing(tick: int, thread: int, kind: int, cn: int, cm: int, failed: int, pc: int, to: int, *w: int) -> Crossing:

@@ -16,16 +16,17 @@ from dataclasses import dataclass
 from heapq import merge
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sessions.checkpoint import unpack_pages, unpack_state
-from sessions.coding import KIND_BITS, unpack_crossings, unpack_observations
+from sessions.coding import KIND_BITS, unpack_crossings, unpack_observations, unpack_sights
 from sessions.columns import MAX_LENGTH, Malformed, inflated
 from sessions.event import Call, Crossing, Event, Observation
 from sessions.log import Chunk, Chunks
 from sessions.machine import PAGE, PAGE_BYTES, Json
 from sessions.mark import Mark, Named
-from sessions.schema import APPLICATION, READ, SCHEMA, VERSION
+from sessions.schema import APPLICATION, READ, script
+from sessions.sight import Sight
 
 MAGIC = b"SQLite format 3\0"
 PHYSICAL = 48
@@ -33,6 +34,7 @@ STEPS = 200_000_000
 """Virtual machine steps of SQLite for one question; a file made to hang is refused."""
 MAX_CHUNKS = 1 << 20
 MAX_FACT = 1 << 16
+SightOf = TypeVar("SightOf", bound=Sight)
 
 
 class RecordingFault(Exception):
@@ -119,6 +121,27 @@ class Recording:
             for item in items:
                 if first <= item.tick <= last and (not kinds or isinstance(item, kinds)):
                     yield item
+
+    def sights(self, first: int, until: int, kinds: tuple[type, ...] = ()) -> Iterator[Sight]:
+        """What was seen at stops from ``first`` to ``until``, of some kinds or of all, in order."""
+        bits = sum(KIND_BITS[kind] for kind in kinds) if kinds else -1
+        question = "SELECT packed FROM sights WHERE last_tick>=? AND first_tick<=? AND kinds & ? ORDER BY first"
+        for (packed,) in self._rows(question, (first, until, bits)):
+            with self._guard.sentences():
+                items = unpack_sights(packed, self._content)
+            yield from (i for i in items if first <= i.tick <= until and (not kinds or isinstance(i, kinds)))
+
+    def last_sights(self, kind: type[SightOf], until: int) -> list[SightOf]:
+        """Those of a kind at the last stop, up to ``until``, at which there are any."""
+        question = "SELECT packed FROM sights WHERE first_tick<=? AND kinds & ? ORDER BY first DESC"
+        found: list[SightOf] = []
+        for (packed,) in self._rows(question, (until, KIND_BITS[kind])):
+            with self._guard.sentences():
+                items = unpack_sights(packed, self._content)
+            found = [i for i in items if isinstance(i, kind) and i.tick <= until] + found
+            if found and found[0].tick < found[-1].tick:
+                break
+        return [item for item in found if item.tick == found[-1].tick]
 
     def crossings(self, first: int = 0, until: int | None = None) -> Iterator[Crossing]:
         """Crossings with ticks from ``first`` up to ``until``, in order."""
@@ -262,12 +285,13 @@ class Recording:
     def _check_schema(self) -> None:
         version = self._file.execute("PRAGMA user_version").fetchone()[0]
         if version not in READ:
-            raise RecordingFault(f"{self.path.name} has format {version}; this cvmdbg reads formats 1 to {VERSION}")
+            known = f"formats {READ[0]} to {READ[-1]}"
+            raise RecordingFault(f"{self.path.name} has format {version}; this cvmdbg reads {known}")
         found = {
             name: " ".join(str(sql).split())
             for name, sql in self._file.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL LIMIT 100")
         }
-        if found != _schema():
+        if found != _schema(version):
             raise RecordingFault(f"{self.path.name}: its tables are not those of format {version}")
 
     def _read_facts(self) -> dict[str, str]:
@@ -399,10 +423,10 @@ def _may_write(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
-def _schema() -> dict[str, str]:
-    """Our own tables, as SQLite remembers them."""
+def _schema(version: int) -> dict[str, str]:
+    """The tables of a format, as SQLite remembers them."""
     empty = sqlite3.connect(":memory:")
-    empty.executescript(SCHEMA.read_text(encoding="ascii"))
+    empty.executescript(script(version))
     rows = empty.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     found = {name: " ".join(sql.split()) for name, sql in rows}
     empty.close()

@@ -8,7 +8,6 @@ sentence in ``failure``; the run goes on.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import sqlite3
 import threading
@@ -17,7 +16,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 from sessions.checkpoint import PageSum, changed_pages, pack_page, pack_pages, pack_state
 from sessions.coding import (
@@ -27,14 +26,17 @@ from sessions.coding import (
     pack_crossings,
     pack_events,
     pack_observations,
+    pack_sights,
 )
+from sessions.columns import Store
 from sessions.event import Event, Observation
+from sessions.files import counts, create, lock_of, locked, reopen
 from sessions.log import Chunk, Log, Taken
 from sessions.machine import Json, Saved
 from sessions.mark import Mark
 from sessions.reader import Recording, copy_into
-from sessions.schema import SCHEMA
 from sessions.served import Served, pack_served
+from sessions.sight import Sight
 
 PERIOD = 0.25
 """Seconds between two looks at what was appended; each is one transaction."""
@@ -63,19 +65,22 @@ T = TypeVar("T")
 class Recorder:
     """Writes one file. Everything but ``close`` returns at once."""
 
-    def __init__(self, path: Path, facts: Mapping[str, str], limits: Limits | None = None) -> None:
+    def __init__(
+        self, path: Path, facts: Mapping[str, str], limits: Limits | None = None, onward: bool = False
+    ) -> None:
+        """``onward``: the file is a closed recording of what was observed, and what comes now follows."""
         self.path = path
         self.log = Log(self._content)
         self.failure: str | None = None
         self._limits = limits or Limits()
         self._observations: list[Observation] = []
+        self._sights: list[Sight] = []
         self._crossings: list[bytes] = []
         self._jobs: list[Callable[[], None]] = []
         self._flushes: list[threading.Event] = []
         self._contents: dict[bytes, bytes] = {}  # not in the file yet
         self._reached = 0
         self._committed = -1
-        self._counts = {"observations": 0, "crossings": 0}
         self._pages = PageSum()
         self._base: Saved | None = None
         self._checkpoints = 0
@@ -86,9 +91,13 @@ class Recorder:
         self._wake = threading.Event()
         self._commit_lock = threading.Lock()
         self._reading: sqlite3.Connection | None = None
-        self._lock = _locked(path)
-        create(path, facts)
+        self._lock = locked(path)
+        if onward:
+            reopen(path)
+        else:
+            create(path, facts)
         self._file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._counts = counts(self._file)
         self._file.execute("PRAGMA journal_mode=WAL")
         self._file.execute("PRAGMA synchronous=NORMAL")
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
@@ -111,6 +120,11 @@ class Recorder:
         if self.failure is None:
             self._observations.extend(observations)
 
+    def saw(self, *sights: Sight) -> None:
+        """Take what was seen of a guest that cannot be replayed."""
+        if self.failure is None:
+            self._sights.extend(sights)
+
     def crossings(self, records: bytes) -> None:
         """Take crossings as the engine packs them."""
         if self.failure is None:
@@ -121,9 +135,9 @@ class Recorder:
         if self.failure is None:
             self._reached = tick
 
-    def guest(self, facts: Callable[[], Json]) -> None:
-        """What the guest says of itself from the next event on; asked for by the recorder's thread."""
-        mark = Mark(self.log.count, self._reached)
+    def guest(self, facts: Callable[[], Json], since: Mark | None = None) -> None:
+        """What the guest says of itself from the next event (or ``since``) on; asked for by the recorder's thread."""
+        mark = Mark(self.log.count, self._reached) if since is None else since
         self._jobs.append(lambda: self._put_guest(mark, facts()))
 
     def file(self, path: str, content: bytes) -> None:
@@ -190,7 +204,7 @@ class Recorder:
         if self._reading is not None:
             self._reading.close()
             self._reading = None
-        _lock_of(self.path).unlink(missing_ok=True)
+        lock_of(self.path).unlink(missing_ok=True)
         self._lock.close()
 
     def _catch_up(self) -> None:
@@ -236,12 +250,14 @@ class Recorder:
         events = self.log.take(CHUNK)
         flushes = _taken(self._flushes)
         observations, crossings, jobs = _taken(self._observations), _taken(self._crossings), _taken(self._jobs)
-        if not (events or observations or crossings or jobs or flushes or reached > self._committed):
+        sights = _taken(self._sights)
+        if not (events or observations or sights or crossings or jobs or flushes or reached > self._committed):
             return
         self._file.execute("BEGIN")
         try:
             self._put_events(events)
-            self._put_observations(observations)
+            self._put_items("observations", observations, pack_observations)
+            self._put_items("sights", sights, pack_sights)
             self._put_crossings(b"".join(crossings))
             for job in jobs:
                 job()
@@ -276,13 +292,14 @@ class Recorder:
             chunk = self.log.packed(taken, packed)
             self._file.execute("INSERT INTO events VALUES (?,?,?,?,?,?)", _row(chunk, kinds))
 
-    def _put_observations(self, items: Sequence[Observation]) -> None:
+    def _put_items(self, table: str, items: Sequence[Any], pack: Callable[[Sequence[Any], Store], bytes]) -> None:
+        """Items that have ticks, in chunks."""
         for at in range(0, len(items), CHUNK):
             some = items[at : at + CHUNK]
-            packed = pack_observations(some, self._store)
-            chunk = Chunk(self._counts["observations"], len(some), some[0].tick, some[-1].tick, packed)
-            self._file.execute("INSERT INTO observations VALUES (?,?,?,?,?,?)", _row(chunk, kinds_of(some)))
-            self._counts["observations"] += len(some)
+            ticks = [item.tick for item in some]
+            chunk = Chunk(self._counts[table], len(some), min(ticks), max(ticks), pack(some, self._store))
+            self._file.execute(f"INSERT INTO {table} VALUES (?,?,?,?,?,?)", _row(chunk, kinds_of(some)))
+            self._counts[table] += len(some)
 
     def _put_crossings(self, records: bytes) -> None:
         for at in range(0, len(records), CHUNK * CROSSING_SIZE):
@@ -344,52 +361,6 @@ def _taken(items: list[T]) -> list[T]:
     taken = items[:]
     del items[: len(taken)]
     return taken
-
-
-def _lock_of(path: Path) -> Path:
-    return path.with_name(path.name + "-lock")
-
-
-def _locked(path: Path) -> BinaryIO:
-    """Held while a file is written, so that others leave it alone."""
-    file = _lock_of(path).open("wb")
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return file
-
-
-def is_written(path: Path) -> bool:
-    """Does a living program write this recording?"""
-    lock = _lock_of(path)
-    if not lock.exists():
-        return False
-    with lock.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
-
-
-def remove(path: Path) -> None:
-    """Remove a recording with what stands beside it."""
-    for part in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"), _lock_of(path)):
-        part.unlink(missing_ok=True)
-
-
-def create(path: Path, facts: Mapping[str, str]) -> None:
-    """Make an empty recording; it appears under its name when it is whole."""
-    making = path.with_name(path.name + ".new")
-    making.unlink(missing_ok=True)
-    file = sqlite3.connect(making)
-    try:
-        file.execute("PRAGMA journal_mode=OFF")
-        file.executescript(SCHEMA.read_text(encoding="ascii"))
-        rows = {"kind": "emulated", "closed": "no", "end_tick": "0", "end_event": "0"} | dict(facts)
-        file.executemany("INSERT INTO fact VALUES (?,?)", list(rows.items()))
-        file.commit()
-    finally:
-        file.close()
-    making.replace(path)
 
 
 def _row(chunk: Chunk, kinds: int) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ from cvmdbg.debugger import Debugger
 from cvmdbg.forms import hexa
 from cvmdbg.frames import Frame
 from cvmdbg.rows import Code, CodeRow
-from cvmdbg.target import TargetError, UserError
+from cvmdbg.target import TargetError, UserError, absence
 from emulator_core._core import cap_pair_check
 from emulator_core.capability import PAIR_CHECKS, Capability
 from emulator_core.disassembler import Instruction, Mode, disassemble
@@ -114,8 +114,8 @@ def _rows(debugger: Debugger, start: int, count: int, view: str, frame: Frame) -
 def _instruction_row(debugger: Debugger, address: int, frame: Frame, pc: int) -> CodeRow:
     try:
         word = int.from_bytes(debugger.target.read(address, 4), "little")
-    except TargetError:
-        return CodeRow("data", address, None, "", "not mapped")
+    except TargetError as error:
+        return CodeRow("data", address, None, "", absence(error))
     margin = debugger.breakpoints.mark(address)
     current, selected = address == pc, frame.number > 0 and address == frame.pc
     if debugger.symbols.mode_at(address) == "data":

@@ -25,7 +25,7 @@ from cvmdbg.rows import (
     ThreadRow,
     TraceRow,
 )
-from cvmdbg.target import Stop, StopKind, TargetError, Thread, ThreadState, UserError
+from cvmdbg.target import Stop, StopKind, TargetError, Thread, ThreadState, Unknown, UserError, absence
 from cvmdbg.types_c import spelling
 from cvmdbg.values import number_in, show
 from emulator_core.capability import Capability, seal_name
@@ -235,17 +235,25 @@ def memory_rows(debugger: Debugger, address: int, count: int) -> tuple[MemoryRow
 def _memory_row(debugger: Debugger, address: int) -> MemoryRow:
     try:
         content = debugger.target.read(address, GRANULE)
-    except TargetError:
-        return MemoryRow(address, None, None, None, "")
-    power = debugger.target.capabilities
-    if power is None:
+    except TargetError as error:
+        return MemoryRow(address, None, None, None, absence(error))
+    bits = _granule(debugger, address)
+    if bits is None:
         return MemoryRow(address, content, None, None, _ascii(content))
-    bits = power.read(address)
     if not bits >> 128:
         return MemoryRow(address, content, False, None, _ascii(content))
     badge, text = points_at(debugger, bits)
     shown = f"{capability_text(bits)} {badge} {text}".rstrip()
     return MemoryRow(address, content, True, bits, shown)
+
+
+def _granule(debugger: Debugger, address: int) -> int | None:
+    """With its tag; None where the target tells no tags, or did not at this stop."""
+    power = debugger.target.capabilities
+    try:
+        return None if power is None else power.read(address)
+    except Unknown:
+        return None
 
 
 def _ascii(content: bytes) -> str:

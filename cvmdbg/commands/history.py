@@ -242,32 +242,48 @@ def record(session: Session, text: str) -> Result:
     words = text.split(None, 1)
     what, rest = (words[0] if words else ""), (words[1].strip() if len(words) > 1 else "")
     if what == "save" and rest:
-        _save(session, Path(rest))
-        return Result((f"recorded until tick {session.history.last.tick} into {rest}",), {"file": rest})
+        return _save(session, Path(rest))
     if what in ("start", "stop") and session.recording is None:
         raise UserError(f"the recording of {session.launch.title} cannot be started or stopped")
     if what == "start" and session.recording is not None:
         return Result((f"recording into {session.recording.start(Path(rest) if rest else None)}",))
     if what == "stop" and session.recording is not None:
-        session.history  # noqa: B018 - says why there is none
+        _written(session)
         session.recording.stop()
-        session.why_no_history = "the recording was stopped; record start begins another"
+        if session.launch.kind != "remote":
+            session.why_no_history = "the recording was stopped; record start begins another"
         return Result(("the recording is closed",))
     if what:
         raise UserError("record start [FILE], record stop, record save FILE")
-    history = session.history
-    return Result(
-        (f"{history.file}: to tick {history.last.tick}",), {"file": str(history.file), "end": history.last.tick}
-    )
+    file, unit, end = _written(session)
+    return Result((f"{file}: to {unit} {end}",), {"file": str(file), "end": end})
 
 
-def _save(session: Session, path: Path) -> None:
+def _written(session: Session) -> tuple[Path, str, int]:
+    """Where the session is recorded, what is counted there, how far it has come; UserError when it is not."""
+    if session.recording is None:
+        history = session.history
+        return history.file, "tick" if history.executes else "position", history.last.tick
+    found = session.recording.written()
+    if found is None and session.launch.kind != "remote":
+        raise UserError(f"no history: {session.why_no_history}")
+    if found is None:
+        raise UserError("what is seen of this machine is not recorded; record start begins it here")
+    return found
+
+
+def _save(session: Session, path: Path) -> Result:
+    _, unit, end = _written(session)
     if path.exists():
         raise UserError(f"{path} exists already")
     try:
-        session.history.save(path)
+        if session.recording is None:
+            session.history.save(path)
+        else:
+            session.recording.save(path)
     except OSError as error:
         raise UserError(str(error)) from None
+    return Result((f"recorded until {unit} {end} into {path}",), {"file": str(path)})
 
 
 def _reverse(

@@ -14,7 +14,7 @@ from cvmdbg.commands.table import Json, Progress, Result, Steps
 from cvmdbg.debugger import Debugger, Halt
 from cvmdbg.forms import hexa
 from cvmdbg.rows import Check, Explanation
-from cvmdbg.target import TargetError, UserError
+from cvmdbg.target import TargetError, UserError, absence
 from emulator_core.capability import Capability
 from emulator_core.disassembler import disassemble
 
@@ -175,13 +175,13 @@ def instruction_line(debugger: Debugger, address: int) -> str:
     if debugger.target.arch == "x86_64":
         try:
             found_x86 = x86.first(debugger.target.read(address, x86.LONGEST), address)
-        except TargetError:
-            return f"=> {hexa(address)}: not mapped"
+        except TargetError as error:
+            return f"=> {hexa(address)}: {absence(error)}"
         return f"=> {hexa(address)}: {found_x86.text}"
     try:
         word = int.from_bytes(debugger.target.read(address, 4), "little")
-    except TargetError:
-        return f"=> {hexa(address)}: not mapped"
+    except TargetError as error:
+        return f"=> {hexa(address)}: {absence(error)}"
     found = disassemble(word, address, mode_at(debugger, address))
     comment = comment_for(debugger, found, debugger.frame())
     return f"=> {hexa(address)}: {word:08x}  {found.text}" + (f"  ; {comment}" if comment else "")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from cvmdbg.guests.guest import Compartment, Module
+from cvmdbg.guests.guest import Compartment, Module, Symbol
 from cvmdbg.target import Crossing, Reason, Region, Register, Thread
 from sessions.event import Observation
 
@@ -71,12 +71,17 @@ class Moments(Protocol):
     def about(self, position: int) -> str:
         """What happened there, in a few words."""
 
-    def observations(self, first: int, last: int) -> Sequence[Observation | Crossing]:
+    def observations(self, first: int, last: int) -> Iterable[Observation | Crossing]:
         """What was observed at positions from ``first`` to ``last``, both included, in order."""
 
     def compartments(self, position: int) -> tuple[Compartment, ...]: ...
 
     def modules(self, position: int) -> tuple[Module, ...]: ...
+
+    def symbols(self, position: int) -> tuple[Symbol, ...]: ...
+
+    def content(self, path: str) -> bytes | None:
+        """A file of the guest's own root, if it is known."""
 
     def missing(self, what: str) -> str:
         """The sentence why registers, code or memory are not known: ``what`` is one of these words."""

@@ -6,7 +6,7 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from typing import Any, Protocol, Union, get_args, get_origin, get_type_hints
+from typing import Any, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from cvmdbg.guests.guest import Compartment, Module, Symbol
 from cvmdbg.target import RecordingError
@@ -48,27 +48,37 @@ class Said:
     threads: tuple[KeptThread, ...]
 
 
-class Speaker(Protocol):
-    """A guest, as far as it speaks of itself."""
+class Told(Protocol):
+    """What is known of a guest, however it is known."""
 
     @property
     def name(self) -> str: ...
     def compartments(self) -> tuple[Compartment, ...]: ...
     def modules(self) -> tuple[Module, ...]: ...
     def symbols(self) -> tuple[Symbol, ...]: ...
+
+
+class Speaker(Told, Protocol):
+    """A guest, as far as it speaks of itself."""
+
     def thread_ids(self, thread: int) -> Mapping[str, int]: ...
     def thread_name(self, thread: int) -> str: ...
 
 
-def said_by(guest: Speaker, threads: int, keep: Callable[[bytes], str]) -> Said:
-    """What a guest says now; ``keep`` stores a module's content and returns its hash."""
+def said_of(told: Told, keep: Callable[[bytes], str], threads: tuple[KeptThread, ...] = ()) -> Said:
+    """What is known now; ``keep`` stores a module's content and returns its hash."""
     modules = tuple(
-        KeptModule(m.name, m.path, m.base, m.size, m.compartment, m.sha256, keep(m.content)) for m in guest.modules()
+        KeptModule(m.name, m.path, m.base, m.size, m.compartment, m.sha256, keep(m.content)) for m in told.modules()
     )
+    return Said(told.name, told.compartments(), modules, told.symbols(), threads)
+
+
+def said_by(guest: Speaker, threads: int, keep: Callable[[bytes], str]) -> Said:
+    """What a guest says now, its names of threads included."""
     known = tuple(
         KeptThread(n, guest.thread_name(n), tuple(sorted(guest.thread_ids(n).items()))) for n in range(threads)
     )
-    return Said(guest.name, guest.compartments(), modules, guest.symbols(), known)
+    return said_of(guest, keep, known)
 
 
 class RecordedGuest:
@@ -126,10 +136,18 @@ def to_plain(value: Any) -> Json:
     return found
 
 
+Kind = TypeVar("Kind")
+
+
 def said_from(plain: Json) -> Said:
     """The way back; RecordingError says what is not of its kind."""
-    made = _made(Said, plain, "guest", 0)
-    assert isinstance(made, Said)
+    return made_from(Said, plain, "guest")
+
+
+def made_from(kind: type[Kind], plain: Json, where: str) -> Kind:
+    """A dataclass from what ``to_plain`` made of it; RecordingError says what is not of its kind."""
+    made = _made(kind, plain, where, 0)
+    assert isinstance(made, kind)
     return made
 
 

@@ -48,6 +48,8 @@ class Arrives(Protocol):
 class Chronicle:
     """Going to moments, running in the past, diversions."""
 
+    executes = True
+
     def __init__(self, target: Arrives, player: Player) -> None:
         self._arrives, self.player = target, player
         self.backward = Traveller(Backward(player), target.arrived)

@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from cvmdbg.guests.guest import Compartment, Module, Symbol
 from cvmdbg.guests.observed import Moments, Seen
@@ -38,13 +39,23 @@ from sessions.machine import Json
 from sessions.mark import Mark, Named
 
 
-class ObservedTarget:
-    """Stands at one moment of a sequence; opened at the last one."""
+class Marks(Protocol):
+    """Named moments, and a file of its own for all of it. ConsoleLog needs none of it kept, a recording does."""
 
-    def __init__(self, moments: Moments) -> None:
-        self.moments = moments
+    def marks(self) -> list[Named]: ...
+    def keep_mark(self, named: Named) -> None: ...
+    def drop_mark(self, name: str) -> None: ...
+    def save(self, path: Path) -> None: ...
+    def close(self) -> None: ...
+
+
+class ObservedTarget:
+    """Stands at one moment of a sequence; opened at the last one. ``kept`` is where marks go."""
+
+    def __init__(self, moments: Moments, kept: Marks | None = None) -> None:
+        self.moments, self.kept = moments, kept
         self.position = moments.last
-        self.marks: dict[str, Named] = {}
+        self.marks = {named.name: named for named in kept.marks()} if kept is not None else {}
         self._told = moments.first  # the next position whose observations were not drained
         self._stop = self._arrived(Reason(StopKind.HISTORY, "end"))
 
@@ -64,7 +75,7 @@ class ObservedTarget:
 
     @property
     def capabilities(self) -> Capabilities | None:
-        return None
+        return _Granules(self) if self.arch == "morello" and self.registers else None
 
     @property
     def stops(self) -> Stops | None:
@@ -119,7 +130,8 @@ class ObservedTarget:
         """A move takes no time that could be cut short."""
 
     def close(self) -> None:
-        """There is nothing to let go."""
+        if self.kept is not None:
+            self.kept.close()
 
     # ---- moving ----------------------------------------------------------------------------------------------------
 
@@ -156,6 +168,25 @@ class ObservedTarget:
 _UNCHANGED = "what was observed cannot be changed: nothing runs here"
 
 
+class _Granules:
+    """Capabilities in memory, where they were seen."""
+
+    def __init__(self, target: ObservedTarget) -> None:
+        self._target = target
+
+    def read(self, address: int) -> int:
+        found = self._target.seen.granules.get(address)
+        if found is None:
+            raise Unknown(self._target.moments.missing("tags"))
+        return found
+
+    def write(self, address: int, value: int) -> None:
+        raise TargetError(_UNCHANGED)
+
+    def tags(self, address: int, size: int) -> bytes:
+        return bytes(self.read(at) >> 128 for at in range(address, address + size, 16))
+
+
 class _Back:
     """Walks back over the positions."""
 
@@ -171,6 +202,7 @@ class ObservedHistory:
 
     where = "past"
     way = None
+    executes = False
 
     def __init__(self, target: ObservedTarget) -> None:
         self._target, self._moments = target, target.moments
@@ -219,11 +251,15 @@ class ObservedHistory:
 
     def mark(self, name: str, note: str = "") -> Named:
         named = self._target.marks[name] = Named(name, self.now, note)
+        if self._target.kept is not None:
+            self._target.kept.keep_mark(named)
         return named
 
     def unmark(self, name: str) -> None:
         if self._target.marks.pop(name, None) is None:
             raise TargetError(f"there is no mark {name}")
+        if self._target.kept is not None:
+            self._target.kept.drop_mark(name)
 
     def observations(
         self, kinds: tuple[type, ...] = (), first: int = 0, until: int | None = None
@@ -268,7 +304,9 @@ class ObservedHistory:
         raise self._not_executed()
 
     def save(self, path: Path) -> None:
-        raise TargetError(f"{self._moments.file.name} is a file already: copy it")
+        if self._target.kept is None:
+            raise TargetError(f"{self._moments.file.name} is a file already: copy it")
+        self._target.kept.save(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +344,7 @@ class FactsSeen:
         return self._target.moments.modules(self._target.position)
 
     def symbols(self) -> tuple[Symbol, ...]:
-        return ()
+        return self._target.moments.symbols(self._target.position)
 
     def file(self, path: str) -> bytes | None:
-        return None
+        return self._target.moments.content(path)

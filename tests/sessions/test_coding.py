@@ -10,20 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessions.coding import (
+    CROSSING_KINDS,
     CROSSING_SIZE,
     EFFECTS,
     OBSERVATIONS,
+    SIGHTS,
     crossings_of,
     pack_crossings,
     pack_events,
     pack_observations,
+    pack_sights,
+    record_of,
     unpack_crossings,
     unpack_events,
     unpack_observations,
+    unpack_sights,
 )
 from sessions.columns import Column, Malformed
-from sessions.event import Event, RegisterWrite
+from sessions.event import Crossing, Event, RegisterWrite
 from sessions.served import NUMBERS, Served, Signature, pack_served, unpack_served
+from sessions.sight import sized, sized_values, values_of, wide
 
 SIGNED = st.integers(-(1 << 63), (1 << 63) - 1)
 UNSIGNED = st.integers(0, (1 << 64) - 1)
@@ -70,6 +76,31 @@ def test_events_come_back(events: list[Event]) -> None:
 def test_observations_come_back(found: list[Any]) -> None:
     store = Store()
     assert unpack_observations(pack_observations(found, store.put), store.kept.__getitem__) == found
+
+
+@given(st.lists(items(SIGHTS), max_size=30))
+def test_sights_come_back(found: list[Any]) -> None:
+    store = Store()
+    assert unpack_sights(pack_sights(found, store.put), store.kept.__getitem__) == found
+
+
+@given(st.lists(st.integers(0, (1 << 2048) - 1)), st.lists(st.integers(0, (1 << 129) - 1)))
+def test_values_in_sights_come_back(registers: list[int], granules: list[int]) -> None:
+    assert sized_values(sized(registers)) == registers and values_of(wide(granules)) == granules
+
+
+@given(st.binary(max_size=100))
+def test_values_from_elsewhere_are_numbers(packed: bytes) -> None:
+    assert len(sized_values(packed)) <= len(packed) and all(v >> 129 == 0 for v in values_of(packed))
+
+
+def test_a_crossing_is_packed_as_the_engine_does() -> None:
+    dice, wide_ = random.Random(3), (1 << 129) - 1
+    for kind in CROSSING_KINDS:
+        bits = [dice.getrandbits(129) & wide_ for _ in range(11)]
+        failed = ("cn-tag", "bsp") if kind == "failed" else ()
+        made = Crossing(9, -1, kind, failed, 29, -1, 16, 32, *bits[:5], tuple(bits[5:]))
+        assert crossings_of(record_of(made)) == [made]
 
 
 def test_crossings_come_back_as_the_engine_packs_them() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from cvmdbg.target import NotMapped, TargetError, Unknown
 from cvmdbg.targets.gdbmi.records import text_of, tuples_of
 from cvmdbg.targets.gdbmi.talk import Gdb, Refused
+from cvmdbg.targets.live.parts import Sink
 
 PIECE = 256
 GRANULE = 16
@@ -25,6 +26,13 @@ class Memory:
         self._gdb, self._state = gdb, state
         self._pieces: dict[int, bytes] = {}
         self._granules: dict[int, int] = {}
+        self.sink: Sink | None = None
+
+    def tell(self) -> None:
+        """Give the sink what was read at this stop already."""
+        if self.sink is not None:
+            self.sink.memory(self._pieces.items())
+            self.sink.granules(self._granules)
 
     def stopped(self) -> None:
         """Another stop: nothing that was read holds any longer."""
@@ -76,7 +84,10 @@ class Memory:
             answer = self._gdb.ask(f"-data-read-memory-bytes {address:#x} {size}")
         except Refused:
             return []
-        return [_block(one, self._gdb) for one in tuples_of(answer.payload, "memory")]
+        found = [_block(one, self._gdb) for one in tuples_of(answer.payload, "memory")]
+        if self.sink is not None:
+            self.sink.memory(found)
+        return found
 
     def write(self, address: int, content: bytes) -> None:
         """Write bytes."""
@@ -111,10 +122,11 @@ class Memory:
         except Refused:
             return False
         tags = {int(at, 16): int(tag) for tag, at in _TAG.findall(text)}
-        for at, low, high in _WORDS.findall(text):
-            place = int(at, 16)
-            if place in tags:
-                self._granules[place] = tags[place] << 128 | int(high, 16) << 64 | int(low, 16)
+        words = {int(at, 16): int(high, 16) << 64 | int(low, 16) for at, low, high in _WORDS.findall(text)}
+        found = {at: tags[at] << 128 | value for at, value in words.items() if at in tags}
+        self._granules.update(found)
+        if self.sink is not None:
+            self.sink.granules(found)
         return bool(tags)
 
     def has_tags(self, address: int) -> bool:

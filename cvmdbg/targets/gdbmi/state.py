@@ -14,7 +14,8 @@ from typing import Any
 from cvmdbg.target import TargetError, Thread, ThreadState, Unknown
 from cvmdbg.targets.gdbmi.records import text_of, tuples_of
 from cvmdbg.targets.gdbmi.talk import Gdb
-from cvmdbg.targets.remote.names import Names
+from cvmdbg.targets.live.names import Names, of_layout
+from cvmdbg.targets.live.parts import Sink
 from gdbstub.description import CANONICAL, X86_64, Description, Dialect, Feature, Register, morello
 from gdbstub.layout import TAG_MAP, Layout
 
@@ -58,13 +59,14 @@ class State:
         self._gdb, self._refused = gdb, refused
         names = gdb.ask("-data-list-register-names").payload.get("register-names")
         self.layout = layout_of([str(name) for name in names] if isinstance(names, list) else [])
-        self.names = Names(self.layout)
+        self.names = Names(of_layout(self.layout))
         self._kept: dict[int, dict[str, int | None]] = {}
         self._threads: tuple[Thread, ...] = ()
         self._vectors = [
             n for n, s in self.layout.slots.items() if s.register.bits == 128 and not s.register.is_capability
         ]
         self._scalars = [n for n in self.layout.slots if n not in self._vectors and not n.startswith("st")]
+        self.sink: Sink | None = None
         self._typed = self.names.capabilities and self.layout.dialect is not Dialect.TAG_MAP
 
     def stopped(self) -> None:
@@ -117,7 +119,16 @@ class State:
             shown = self._listed(thread, "N", capabilities)
             for name in capabilities:
                 kept[name] = _tagged(kept[name], shown.get(name, ""))
-        kept.update(self.layout.with_tags(kept))
+        tagged = self.layout.with_tags(kept)
+        kept.update(tagged)
+        if self.sink is not None:
+            self.sink.registers(thread, {name: kept[name] for name in (*wanted, *tagged)})
+
+    def tell(self) -> None:
+        """Give the sink what was read at this stop already."""
+        if self.sink is not None:
+            for thread, values in self._kept.items():
+                self.sink.registers(thread, values)
 
     def _listed(self, thread: int, form: str, names: list[str]) -> dict[str, str]:
         """What gdb prints of registers in one of its formats."""

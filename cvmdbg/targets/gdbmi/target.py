@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 from cvmdbg.guests.guest import Compartment
-from cvmdbg.target import (
-    Capabilities,
-    Crossing,
-    History,
-    Move,
-    Reason,
-    Region,
-    Register,
-    Reverse,
-    Stop,
-    StopKind,
-    Stops,
-    TargetError,
-    TargetLost,
-    Thread,
-)
+from cvmdbg.target import Move, Region, Register, Stop, StopKind, TargetError
 from cvmdbg.targets.gdbmi import peer
 from cvmdbg.targets.gdbmi.memory import Memory, Tagged
 from cvmdbg.targets.gdbmi.points import Points
@@ -32,36 +14,27 @@ from cvmdbg.targets.gdbmi.reasons import Arrival, ended, reasons
 from cvmdbg.targets.gdbmi.records import text_of
 from cvmdbg.targets.gdbmi.state import State
 from cvmdbg.targets.gdbmi.talk import Gdb, Refused
-from cvmdbg.targets.remote.gates import Gates
-from cvmdbg.targets.remote.target import GATES, LOW, PATIENCE
-from sessions.event import Note, Observation, Output
+from cvmdbg.targets.live.gates import Gates
+from cvmdbg.targets.live.target import PATIENCE, SLICE, Backwards, LiveTarget
 
-SLICE = 0.02
 START = 30.0
 """Seconds that a program or a link may take until it stands for the first time."""
-
-
 NO_MORE = "No more reverse-execution history"
 """gdb says it on its console; a reason in the record came only later."""
 
 
-class GdbTarget:
-    """``command`` and ``arguments`` start a gdb; ``address`` is what it connects to, if anything.
-
-    ``interrupt`` may come from any thread; everything else from one.
-    """
+class GdbTarget(LiveTarget[dict[str, Any], State, Memory, Points]):
+    """``command`` and ``arguments`` start a gdb; ``address`` is what it connects to, if anything."""
 
     def __init__(self, command: str, arguments: Sequence[str] = (), address: str = "", timeout: float = 5.0) -> None:
-        self.name, self._command = address or command, command
-        self._asked = threading.Event()
-        self._observed: deque[Observation | Crossing] = deque()
-        self._asked_at, self._urged, self._told = 0.0, False, False
+        super().__init__(address or command)
+        self._command = command
+        self._urged = False
         self._stepped_from: int | None = None
         self._backwards = False
-        self._ended_with, self._owns = "", False
-        self._stop = Stop(0, 0, None, ())
+        self._owns = False
         again = f"target remote {address}" if address else "run"
-        self.gdb = Gdb(command, arguments, self._printed, self._asked.is_set, timeout, again)
+        self.gdb = Gdb(command, arguments, self._came, self._asked.is_set, timeout, again)
         try:
             self._connect(address)
         except TargetError:
@@ -84,7 +57,7 @@ class GdbTarget:
         self._arrived(first)
         here = self.state.register(self._stop.thread, "pc")
         self._tagged = Tagged(self.memory) if names.capabilities and self.memory.has_tags(here) else None
-        self._reverse = _Back(self) if isinstance(features, list) and "reverse" in features else None
+        self._reverse = Backwards(self) if isinstance(features, list) and "reverse" in features else None
 
     def _stand(self, address: str) -> dict[str, Any]:
         """Bring the machine before us: a link, a program that gdb has attached to, or one that it starts."""
@@ -122,64 +95,25 @@ class GdbTarget:
     # ---- looking ---------------------------------------------------------------------------------------------------
 
     @property
-    def arch(self) -> str:
-        return self.state.names.arch
+    def lost(self) -> str:
+        return self.gdb.lost
+
+    @property
+    def running(self) -> bool:
+        return self.gdb.running
 
     @property
     def registers(self) -> tuple[Register, ...]:
-        return tuple(r for r in self.state.names.registers if not r.name.startswith("st"))
+        return tuple(r for r in super().registers if not r.name.startswith("st"))
 
-    @property
-    def stop(self) -> Stop:
-        """The last stop; once gdb is gone, with the reason why."""
-        if self.gdb.lost and self._stop.reason(StopKind.LOST) is None:
-            self._stop = Stop(self._stop.thread, self._stop.pc, None, (Reason(StopKind.LOST, self.gdb.lost),))
-        return self._stop
-
-    @property
-    def capabilities(self) -> Capabilities | None:
-        return self._tagged
-
-    @property
-    def stops(self) -> Stops | None:
-        return self.points
-
-    @property
-    def reverse(self) -> Reverse | None:
-        return self._reverse
-
-    @property
-    def history(self) -> History | None:
-        return None
-
-    def threads(self) -> tuple[Thread, ...]:
-        return self.state.threads(self._stop.thread)
-
-    def regions(self) -> tuple[Region, ...]:
+    def _find_regions(self) -> tuple[Region, ...]:
         """What ``info proc mappings`` tells; nothing where this gdb has no such thing."""
-        return () if self._why_not() else peer.regions(self.gdb)
-
-    def read_register(self, thread: int, name: str) -> int:
-        return self.state.register(thread, name)
-
-    def read(self, address: int, size: int) -> bytes:
-        return self.memory.read(address, size)
-
-    def drain(self) -> tuple[Observation | Crossing, ...]:
-        drained = tuple(self._observed)
-        self._observed.clear()
-        return drained
-
-    def _why_not(self) -> str:
-        """Why the machine cannot be looked at now, or ``""``."""
-        running = f"{self.name} runs: it can be looked at when it stands" if self.gdb.running else ""
-        return self.gdb.lost or self._ended_with or running
+        return peer.regions(self.gdb)
 
     def knows(self, compartments: Sequence[Compartment], trace: bool) -> None:
         """Where crossings can be seen."""
-        grants = [grant.value for c in compartments for grant in c.grants if grant.name in GATES]
-        if trace and self.state.names.capabilities:
-            self.gates.entries = frozenset(value & LOW & ~1 for value in grants if value >> 128)
+        if trace:
+            self._trace(compartments)
 
     def lacks(self) -> str:
         """What this gdb cannot do, in a sentence."""
@@ -187,25 +121,9 @@ class GdbTarget:
             return f"{self.gdb.name} tells no tags of memory (x/xgm): validity and object are unknown there."
         return ""
 
-    # ---- changing --------------------------------------------------------------------------------------------------
+    # ---- the end ---------------------------------------------------------------------------------------------------
 
-    def write_register(self, thread: int, name: str, value: int) -> None:
-        self.state.write(thread, name, value)
-        if name in ("pc", "pcc", "rip") and thread == self._stop.thread:
-            self._stop = Stop(thread, self.state.register(thread, "pc"), None, self._stop.reasons)
-
-    def write(self, address: int, content: bytes) -> None:
-        self.memory.write(address, content)
-
-    def interrupt(self) -> None:
-        """Ask a running machine to stop; give up a wait for an answer."""
-        self._asked.set()
-
-    def ask_again(self) -> None:
-        """Whatever ``interrupt`` gave up: the next question is waited for."""
-        self._asked.clear()
-
-    def close(self) -> None:
+    def _leave(self) -> None:
         """End the program that this gdb has started, or let the machine go on; end gdb."""
         self._asked.clear()
         if self.gdb.running and not self._owns and not self.gdb.lost:
@@ -218,31 +136,15 @@ class GdbTarget:
 
     # ---- running ---------------------------------------------------------------------------------------------------
 
-    def resume(self, move: Move, *, thread: int | None = None, budget: int | None = None) -> Stop:
-        """STEP one instruction of a thread; CONTINUE until something stops it, in slices of about 20 ms.
-
-        A machine that runs on at the end of a slice gives a RUNNING reason; nothing but waiting is possible then.
-        """
-        return self.go(move, thread, "")
-
-    def go(self, move: Move, thread: int | None, option: str) -> Stop:
-        """``option`` is `` --reverse`` or nothing."""
-        if self.gdb.lost:
-            raise TargetLost(self.gdb.lost)
-        if self.gdb.running:
-            return self._wait(SLICE)
-        if self._ended_with:
-            raise TargetError(self._ended_with)
-        self._asked.clear()
-        self._asked_at, self._urged, self._told = 0.0, False, False
-        self._backwards = bool(option)
-        self.points.gates = set() if option else self.gates.places
+    def _set_off(self, move: Move, thread: int, backwards: bool) -> Stop:
+        self._urged, self._backwards = False, backwards
+        self.points.gates = set() if backwards else self.gates.places
         self.points.put()
-        self._stepped_from = self._stop.pc if move is Move.STEP else None
-        who = self._stop.thread if thread is None else thread
-        self.gdb.stops.clear()
         step = move is Move.STEP
-        self.gdb.ask(f"-exec-step-instruction --thread {who}{option}" if step else f"-exec-continue{option}")
+        self._stepped_from = self._stop.pc if step else None
+        self.gdb.stops.clear()
+        option = " --reverse" if backwards else ""
+        self.gdb.ask(f"-exec-step-instruction --thread {thread}{option}" if step else f"-exec-continue{option}")
         return self._step_through() if step else self._wait(SLICE)
 
     def _step_through(self) -> Stop:
@@ -255,69 +157,36 @@ class GdbTarget:
             raise TargetError(f"{self.name} does not finish a step: it still runs")
         return stop
 
-    def _wait(self, seconds: float) -> Stop:
-        if self._asked.is_set():
-            self._ask()
-        arrived = self.gdb.wait(seconds)
-        return self._arrived(arrived) if arrived is not None else self._still_running()
+    def _next(self, seconds: float) -> dict[str, Any] | None:
+        return self.gdb.wait(seconds)
 
-    def _ask(self) -> None:
-        """Once an interrupt; the second time the wait is given up."""
-        self._asked.clear()
-        if self._asked_at:
-            raise TargetError(
-                f"{self.name} was asked to stop twice and does not answer: detach lets it go, continue waits on"
-            )
+    def _halt(self) -> None:
         self.gdb.interrupt(hard=False)
-        self._asked_at = time.monotonic()
 
-    def _still_running(self) -> Stop:
-        waited = time.monotonic() - self._asked_at if self._asked_at else 0.0
+    def _urge(self, waited: float) -> None:
         if waited > PATIENCE / 2 and not self._urged:
             self._urged = True
             self.gdb.interrupt(hard=True)
-        if waited > PATIENCE and not self._told:
-            self._told = True
-            self._observed.append(Note(0, "asked to stop, no answer yet"))
-        self._stop = Stop(self._stop.thread, self._stop.pc, None, (Reason(StopKind.RUNNING, f"{self.name} runs"),))
-        return self._stop
 
     # ---- stops -----------------------------------------------------------------------------------------------------
 
-    def _arrived(self, payload: dict[str, Any]) -> Stop:
-        """The machine stands: what was read of the last stop holds no longer."""
+    def _arrived(self, arrival: dict[str, Any]) -> Stop:
+        self._comes_to_stand()
         self.state.stopped()
         self.memory.stopped()
-        if (end := ended(payload)) is not None:
-            self._ended_with = f"the program of {self.name} has ended"
-            self._stop = Stop(self._stop.thread, self._stop.pc, None, (end,))
-            return self._stop
-        told = text_of(payload, "thread-id")
+        if (end := ended(arrival)) is not None:
+            return self._over(end)
+        told = text_of(arrival, "thread-id")
         thread = int(told) if told.isdigit() else self.state.current()
         if not thread:
             raise TargetError(f"{self.name}: there is no program; --gdb-arg names one, or its number behind -p")
         said = self.gdb.said
         pc = self.state.register(thread, "pc")
-        crossing = None
-        if self.gates.entries and self._stepped_from != pc and not self._backwards:
-            crossing = self.gates.look(thread, pc)
-        if crossing is not None:
-            self._observed.append(crossing)
+        crossed = self._stepped_from != pc and self._crossed(thread, pc)
         ran_out = ("start" if self._backwards else "end") if NO_MORE in said else ""
-        arrival = Arrival(pc, self._stepped_from, self._asked_at > 0, crossing is not None, ran_out)
-        self._stop = Stop(thread, pc, None, reasons(payload, arrival, self.points))
-        return self._stop
+        known = Arrival(pc, self._stepped_from, self._asked_at > 0, crossed, ran_out)
+        return self._stands(thread, pc, reasons(arrival, known, self.points))
 
-    def _printed(self, content: bytes) -> None:
+    def _came(self, content: bytes) -> None:
         for line in content.splitlines(keepends=True):
-            self._observed.append(Output(0, self._stop.thread, "", "guest", line))
-
-
-class _Back:
-    """The power to run backwards of a gdb whose target has it."""
-
-    def __init__(self, target: GdbTarget) -> None:
-        self._target = target
-
-    def resume(self, move: Move, *, thread: int | None = None, budget: int | None = None) -> Stop:
-        return self._target.go(move, thread, " --reverse")
+            self._printed(line)

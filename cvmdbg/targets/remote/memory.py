@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from cvmdbg.guests.attached import Device
 from cvmdbg.target import NotMapped, TargetError, Unknown
+from cvmdbg.targets.live.parts import Sink
 from cvmdbg.targets.remote.link import Link
 from gdbstub.call import ProtocolError, Unsupported
 from gdbstub.commands import capabilities, memory
@@ -38,6 +39,7 @@ class Memory:
         self._granules: dict[int, int | None] = {}
         self._before: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
         self._missed = 0
+        self.sink: Sink | None = None
 
     def stopped(self) -> None:
         """Another stop: nothing that was read holds any longer."""
@@ -45,10 +47,14 @@ class Memory:
             self._before = tuple(self._pieces)[:SCREEN], tuple(self._granules)[:SCREEN]
         self._pieces, self._granules, self._missed = {}, {}, 0
 
-    def seen(self) -> tuple[list[tuple[int, bytes]], dict[int, int]]:
-        """What was read at this stop: pieces, and granules with their tags."""
-        pieces = [(at, content) for at, content in self._pieces.items() if content]
-        return pieces, {at: value for at, value in self._granules.items() if value is not None}
+    def tell(self) -> None:
+        """Give the sink what was read at this stop already."""
+        self._tell(list(self._pieces), list(self._granules))
+
+    def _tell(self, pieces: Iterable[int], granules: Iterable[int]) -> None:
+        if self.sink is not None:
+            self.sink.memory([(at, content) for at in pieces if (content := self._pieces[at])])
+            self.sink.granules({at: value for at in granules if (value := self._granules[at]) is not None})
 
     # ---- bytes ----
 
@@ -168,6 +174,7 @@ class Memory:
             self._pieces[at] = None if isinstance(value, ProtocolError) else value
         for at, value in zip(granules, values[len(pieces) :], strict=True):
             self._granules[at] = None if isinstance(value, ProtocolError) else value
+        self._tell(pieces, granules)
 
     def _without_devices(self, pieces: list[int], granules: list[int]) -> tuple[list[int], list[int]]:
         """What may be asked; the rest is known not to be readable."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cvmdbg.target import TargetError, Thread, ThreadState, Unknown
+from cvmdbg.targets.live.names import Names
+from cvmdbg.targets.live.parts import Sink
 from cvmdbg.targets.remote.link import Link
-from cvmdbg.targets.remote.names import Names
 from gdbstub import inspection
 from gdbstub.call import Call, ProtocolError, Unsupported
 from gdbstub.commands import registers, threads
@@ -36,6 +37,7 @@ class State:
         self._titles: dict[int, str] = {}
         self._single: tuple[str, ...] | None = None  # what ``g`` does not reach and ``p`` gives
         self._selected: ThreadId | None = None
+        self.sink: Sink | None = None
 
     # ---- threads ----
 
@@ -140,6 +142,7 @@ class State:
             kept = self._kept.setdefault(number, _Kept(dict(block)))
             kept.values.update({name: _known(next(values)) for name in single})
             kept.values.update(layout.with_tags(kept.values))
+            self._tell(number, kept.values)
         if self._single is None and known:
             self._learn(known[-1])
 
@@ -176,20 +179,19 @@ class State:
         values = dict(zip(names, found[len(selecting) :], strict=True))
         kept = self._kept[thread].values
         kept.update({name: _known(value) for name, value in values.items()})
-        kept.update(layout.with_tags(kept))
+        tagged = layout.with_tags(kept)
+        kept.update(tagged)
+        self._tell(thread, {name: kept[name] for name in (*values, *tagged)})
         return values
 
-    def values(self, thread: int) -> dict[str, int]:
-        """What was read of a thread at this stop, by the debugger's names."""
-        kept = self._kept.get(thread)
-        if kept is None:
-            return {}
-        found: dict[str, int] = {}
-        for name in [r.name for r in self.names.registers] + ["pc", "sp"]:
-            value = kept.values.get(self.names.own(name))
-            if value is not None:
-                found[name] = self.names.value(name, self.names.own(name), value)
-        return found
+    def tell(self) -> None:
+        """Give the sink what was read at this stop already."""
+        for number, kept in self._kept.items():
+            self._tell(number, kept.values)
+
+    def _tell(self, thread: int, values: Mapping[str, int | None]) -> None:
+        if self.sink is not None:
+            self.sink.registers(thread, values)
 
     def write(self, thread: int, name: str, value: int) -> None:
         """Write a register and read it back: a stub may answer OK and do nothing."""

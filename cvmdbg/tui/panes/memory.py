@@ -78,7 +78,7 @@ class Memory(Rows):
         """One granule."""
         address = (f" {right(hexa(item.address), 10)} ", "fg")
         if item.content is None:
-            return (address, ("  not mapped", "dim"))
+            return (address, (f"  {item.shown}", "dim"))
         mark: Span = {True: ("● ", "good"), False: ("○ ", "dim"), None: ("? ", "dim")}[item.tag]
         return (address, mark, *self._bytes(item), ("  ", "fg"), (item.shown, "symbol" if item.tag else "dim"))
 

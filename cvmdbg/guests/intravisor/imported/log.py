@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvmdbg.guests.guest import Compartment, Module
+from cvmdbg.guests.guest import Compartment, Module, Symbol
 from cvmdbg.guests.intravisor.imported import facts
 from cvmdbg.guests.intravisor.imported.story import Story
 from cvmdbg.guests.intravisor.imported.text import MAX_BYTES, Text, read
@@ -92,6 +92,14 @@ class ConsoleLog:
 
     def modules(self, position: int) -> tuple[Module, ...]:
         return self._facts(position).modules
+
+    def symbols(self, position: int) -> tuple[Symbol, ...]:
+        """A log names no code."""
+        return ()
+
+    def content(self, path: str) -> bytes | None:
+        """A log holds no files."""
+        return None
 
     def _facts(self, position: int) -> _Facts:
         """A story can only be told forwards: for an earlier line it begins anew."""

@@ -6,9 +6,11 @@ A Morello peer has c0 … and x0 … side by side. A plain AArch64 peer has no c
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from cvmdbg.target import Register
 from gdbstub.description import CAPABILITIES
-from gdbstub.layout import Layout
+from gdbstub.layout import TAG_MAP, Layout
 
 _OF_CAPABILITY = {f"c{n}": f"x{n}" for n in range(31)} | {"csp": "sp", "pcc": "pc"}
 _VIEWS = {x: c for c, x in _OF_CAPABILITY.items()} | {"tp": "ctpidr", "fp": "c29", "lr": "c30"}
@@ -19,26 +21,34 @@ LOW = (1 << 64) - 1
 _NZCV = 0xF0000000
 
 
-class Names:
-    """What the peer of a layout calls the debugger's registers."""
+def of_layout(layout: Layout) -> tuple[Register, ...]:
+    """Every register that a peer has, under its own name."""
+    found = [slot.register for slot in layout.slots.values()]
+    return tuple(
+        Register(own.name, 129 if own.is_capability else own.bits, _kind(own.name, own.is_capability)) for own in found
+    )
 
-    def __init__(self, layout: Layout) -> None:
-        self._has = frozenset(layout.slots)
-        self._layout = layout
+
+def of_bits(bits: Mapping[str, int]) -> tuple[Register, ...]:
+    """The same from names and sizes: 129 bits are a capability."""
+    return tuple(Register(name, size, _kind(name, size == 129)) for name, size in bits.items())
+
+
+class Names:
+    """What a peer that has these registers calls those of the debugger."""
+
+    def __init__(self, peers: Sequence[Register]) -> None:
+        self.peers = tuple(peers)
+        self._has = {one.name: one.bits for one in peers}
         self.capabilities = any(name in self._has for name in CAPABILITIES)
         self.x86 = "rip" in self._has
         self.arch = "x86_64" if self.x86 else "morello" if self.capabilities else "aarch64"
         self.registers = self._listed()
 
     def _listed(self) -> tuple[Register, ...]:
-        found = []
-        for slot in self._layout.slots.values():
-            own = slot.register
-            if own.name == "tag_map" or (self.capabilities and own.name in _VIEWS):
-                continue
-            found.append(Register(own.name, 129 if own.is_capability else own.bits, _kind(own.name, own.is_capability)))
+        shown = [o for o in self.peers if o.name != TAG_MAP and not (self.capabilities and o.name in _VIEWS)]
         order = {name: at for at, name in enumerate(CAPABILITIES)}
-        return tuple(sorted(found, key=lambda r: order.get(r.name, len(order))))
+        return tuple(sorted(shown, key=lambda r: order.get(r.name, len(order))))
 
     def is_absent(self, name: str) -> bool:
         """Is it a register of Morello that this plain AArch64 machine does without?"""
@@ -58,6 +68,10 @@ class Names:
             raise KeyError(name)
         return name
 
+    def mask(self, own: str) -> int:
+        """All bits that one of the peer's registers has."""
+        return (1 << self._has[own]) - 1
+
     def value(self, name: str, own: str, value: int) -> int:
         """What ``name`` is when its register holds ``value``."""
         if name == "nzcv":
@@ -70,5 +84,5 @@ def _kind(name: str, capability: bool) -> str:
         return "capability"
     if name in ("cpsr", "eflags"):
         return "flags"
-    vector = (name[0] in "vy" and name[1:].isdigit()) or name.startswith(("xmm", "ymm", "zmm", "st"))
+    vector = (name[:1] in ("v", "y") and name[1:].isdigit()) or name.startswith(("xmm", "ymm", "zmm", "st"))
     return "vector" if vector else "integer"

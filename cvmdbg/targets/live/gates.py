@@ -36,7 +36,7 @@ class Gates:
     read: Callable[[int, int], bytes]
     register: Callable[[int, str], int]
     entries: frozenset[int] = frozenset()
-    seen: int = 0
+    tick: int = 0  # of the next crossing
     _open: list[_Open] = field(default_factory=list)
     _leaves: dict[int, int] = field(default_factory=dict)
 
@@ -76,11 +76,10 @@ class Gates:
         self, thread: int, branch: int, to: int, cn: int, cm: int, target: int, paired: int, pcc: int
     ) -> Crossing:
         read = self.register
-        self.seen += 1
         arguments = tuple(read(thread, f"c{n}") for n in range(6))
         number = read(thread, "c14")
         return Crossing(
-            self.seen, thread, "pair", (), cn, cm, branch, to, target, paired, pcc, number, arguments[0], arguments
+            self.tick, thread, "pair", (), cn, cm, branch, to, target, paired, pcc, number, arguments[0], arguments
         )
 
     def _pair(self, address: int) -> tuple[int | None, int | None]:
