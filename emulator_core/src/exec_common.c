@@ -129,13 +129,20 @@ void cpu_refresh(struct cpu *cpu) {
     cpu_flush(cpu);
 }
 
+/* Only what was filled in: most flushes come soon after another. */
+static void flush_table(void *table, size_t size, uint64_t *used) {
+    size_t part = size / TABLE_PARTS;
+    for (; *used; *used &= *used - 1)
+        memset((char *)table + part * (size_t)__builtin_ctzll(*used), 0xff, part);
+}
+
 void cpu_flush(struct cpu *cpu) {
-    memset(cpu->tlb_va, 0xff, sizeof cpu->tlb_va);
-    memset(cpu->code, 0xff, sizeof cpu->code);
+    flush_table(cpu->tlb_va, sizeof cpu->tlb_va, &cpu->tlb_va_used);
+    flush_table(cpu->code, sizeof cpu->code, &cpu->code_used);
     cpu_flush_ddc(cpu);
 }
 
-void cpu_flush_ddc(struct cpu *cpu) { memset(cpu->tlb_ddc, 0xff, sizeof cpu->tlb_ddc); }
+void cpu_flush_ddc(struct cpu *cpu) { flush_table(cpu->tlb_ddc, sizeof cpu->tlb_ddc, &cpu->tlb_ddc_used); }
 
 /* ---- branches ------------------------------------------------------------------------------------------ */
 

@@ -11,6 +11,10 @@
 #define NEVER UINT32_MAX
 /* No page's code takes more. */
 enum { ROOM = 2 << 20 };
+/* Looks at a page until it is translated for the first time, and how often that may double. */
+enum { LOOKS = 4, MOST_DOUBLED = 20 };
+/* Branches that a look takes on the average. */
+enum { AROUND = 16 };
 
 struct jit {
     struct cache cache;
@@ -89,34 +93,59 @@ static bool mark(uint64_t *marks, unsigned index) {
 }
 static bool marked(const uint64_t *marks, unsigned index) { return marks[index / 64] >> (index % 64) & 1; }
 
-static bool goes_on(const struct jit_row *row) { return row->flow == FLOW_ON || row->flow == FLOW_NEAR_IF; }
+extern step_fn step_nop;
 
-/* Entries: where branches of the page go, and what is behind an op that does not go on to it. */
-static void entries_find(struct block *b, struct code_page *page) {
+static bool goes_on(const struct jit_row *row) { return row->flow == FLOW_ON || row->flow == FLOW_NEAR_IF; }
+static bool goes_near(const struct jit_row *row) {
+    return row->flow == FLOW_NEAR_IF || row->flow == FLOW_NEAR;
+}
+static unsigned near_slot(const struct code_page *page, unsigned i) {
+    return (unsigned)((int)i + page->slot[i].imm);
+}
+
+struct slots {
+    uint16_t index[PAGE_SLOTS];
+    unsigned count;
+};
+
+static void reach(struct slots *todo, struct cpu *cpu, struct code_page *page, unsigned i) {
+    if (i >= PAGE_SLOTS || page->step[i] != step_decode) return;
+    code_decode(cpu, page, i);
+    todo->index[todo->count++] = (uint16_t)i;
+}
+
+/* What has run may go there next time. */
+static void decode_reachable(struct cpu *cpu, struct code_page *page) {
+    struct slots todo = {.count = 0};
+    for (unsigned i = 0; i < PAGE_SLOTS; i++)
+        if (page->step[i] != step_decode) todo.index[todo.count++] = (uint16_t)i;
+    while (todo.count) {
+        unsigned i = todo.index[--todo.count];
+        const struct jit_row *row = row_of(page, i);
+        if (row && goes_on(row)) reach(&todo, cpu, page, i + 1);
+        if (row && goes_near(row)) reach(&todo, cpu, page, near_slot(page, i));
+    }
+}
+
+/* Labels, where nothing is known: where branches of the page go, and what is behind an op that does not go on
+ * to it. A function may begin behind NOPs that fill a line. */
+static void labels_find(struct block *b, const struct code_page *page) {
     const struct jit_row *before = NULL;
+    memset(b->labelled, 0, sizeof b->labelled);
     for (unsigned i = 0; i < PAGE_SLOTS; i++) {
         const struct jit_row *row = row_of(page, i);
-        b->translated[i] = row;
-        if (row && (!before || !goes_on(before))) mark(page->entry, i);
-        if (row && (row->flow == FLOW_NEAR_IF || row->flow == FLOW_NEAR))
-            mark(page->entry, (unsigned)((int)i + page->slot[i].imm));
+        if (row && (!before || !goes_on(before) || page->step[i - 1] == step_nop)) b->labelled[i] = true;
+        if (row && goes_near(row)) b->labelled[near_slot(page, i)] = true;
         before = row;
     }
     for (unsigned i = 0; i < PAGE_SLOTS; i++)
-        if (!marked(page->entry, i)) b->translated[i] = false;
-}
-
-static void forget_known(struct block *b) {
-    b->integers = b->capabilities = 0;
-    b->flags = FLAGS_UNKNOWN;
+        if (!row_of(page, i)) b->labelled[i] = false;
 }
 
 static void emit_slot(struct block *b, const struct code_page *page, const struct jit_row *row, unsigned i) {
     b->index = i;
-    if (b->translated[i]) {
-        b->label[i] = b->out.at;
-        forget_known(b);
-    }
+    if (b->labelled[i]) b->known = (struct known){0};
+    b->here[i] = (struct place){b->out.at, b->known};
     row->emit(b, &page->slot[i], row->how);
     if (goes_on(row) && (i + 1 == PAGE_SLOTS || !row_of(page, i + 1))) go_slot(b, i + 1);
 }
@@ -131,7 +160,9 @@ static void emit_page(struct block *b, struct code_page *page) {
         land(&b->out, stub.from);
         stub.emit(b, &stub);
     }
-    for (unsigned i = 0; i < b->fixup_count; i++) land_at(b->fixups[i].place, b->label[b->fixups[i].index]);
+    for (unsigned i = 0; i < b->fixup_count; i++) land_at(b->fixups[i].place, b->here[b->fixups[i].index].at);
+    for (unsigned i = 0; i < PAGE_SLOTS; i++)
+        if (b->here[i].at) emit_entry(b, i);
 }
 
 static void block_begin(struct jit *jit, const struct code_page *page) {
@@ -140,52 +171,50 @@ static void block_begin(struct jit *jit, const struct code_page *page) {
     b->page = page;
     b->stub_count = b->fixup_count = 0;
     b->full = false;
-    memset(b->label, 0, sizeof b->label);
+    memset(b->here, 0, sizeof b->here);
     memset(b->interpreted, 0, sizeof b->interpreted);
-    forget_known(b);
 }
 
 static void install(struct jit *jit, struct code_page *page) {
     struct block *b = &jit->block;
     for (unsigned i = 0; i < PAGE_SLOTS; i++) {
-        if (row_of(page, i)) mark(page->translated, i);
-        if (b->label[i]) mark(page->entered, i);
+        if (!b->here[i].at) continue;
+        mark(page->translated, i);
+        page->slot[i].run = (op_fn *)(uintptr_t)(b->here[i].at + b->to_code);
     }
-    for (unsigned i = 0; i < PAGE_SLOTS; i++)
-        if (b->label[i]) page->slot[i].run = (op_fn *)(uintptr_t)(b->label[i] + b->to_code);
     jit->cache.used = (size_t)(b->out.at - jit->cache.write + 15) & ~(size_t)15;
 }
 
-/* Undecoded again, for the entries alone: the interpreter's function was not kept. */
-static void entries_drop(struct code_page *page) {
+/* Undecoded again: the interpreter's functions were not kept. */
+static void translation_drop(struct code_page *page) {
     for (unsigned i = 0; i < PAGE_SLOTS; i++) {
-        if (!marked(page->entered, i)) continue;
+        if (!marked(page->translated, i)) continue;
         page->slot[i].run = fast_decode;
         page->step[i] = step_decode;
     }
-    memset(page->entered, 0, sizeof page->entered);
     memset(page->translated, 0, sizeof page->translated);
 }
 
 static void flush(struct jit *jit, struct emu *emu) {
     for (unsigned i = 0; i < CODE_BUCKETS; i++)
-        for (struct code_page *p = emu->code[i]; p; p = p->next) entries_drop(p);
+        for (struct code_page *p = emu->code[i]; p; p = p->next) translation_drop(p);
     jit->cache.used = jit->shared;
 }
 
-static void decode_entries(struct cpu *cpu, struct code_page *page) {
-    uint64_t entered[PAGE_SLOTS / 64];
-    memcpy(entered, page->entered, sizeof entered);
-    entries_drop(page);
+static void decode_again(struct cpu *cpu, struct code_page *page) {
+    uint64_t translated[PAGE_SLOTS / 64];
+    memcpy(translated, page->translated, sizeof translated);
+    translation_drop(page);
     for (unsigned i = 0; i < PAGE_SLOTS; i++)
-        if (marked(entered, i)) code_decode(cpu, page, i);
+        if (marked(translated, i)) code_decode(cpu, page, i);
 }
 
 static void translate_page(struct jit *jit, struct cpu *cpu, struct code_page *page) {
-    decode_entries(cpu, page);
+    decode_again(cpu, page);
+    decode_reachable(cpu, page);
     if (CACHE_SIZE - jit->cache.used < ROOM) flush(jit, cpu->emu);
     block_begin(jit, page);
-    entries_find(&jit->block, page);
+    labels_find(&jit->block, page);
     emit_page(&jit->block, page);
     if (jit->block.full || jit->block.out.end - jit->block.out.at < 16)
         page->threshold = NEVER;
@@ -196,17 +225,20 @@ static void translate_page(struct jit *jit, struct cpu *cpu, struct code_page *p
 
 /* ---- hot code ------------------------------------------------------------------------------------------ */
 
-/* Each translation of a page waits for twice as many looks as the one before. */
-static bool is_hot(struct code_page *page) {
-    if (page->threshold == NEVER || ++page->looks <= page->threshold) return false;
-    if (page->threshold < NEVER / 4) page->threshold = 2 * page->threshold + 1;
-    page->looks = 0;
+/* A translation takes as long as many instructions, so it waits until its page has run for about so long.
+ * Each translation of a page waits for twice as long as the one before. */
+static bool is_hot(struct emu *emu, struct code_page *page) {
+    if (page->threshold == NEVER) return false;
+    page->heat += (uint64_t)emu->look / AROUND + 1;
+    if (page->heat <= (uint64_t)(emu->soon - 1) * LOOKS << page->threshold) return false;
+    if (page->threshold < MOST_DOUBLED) page->threshold++;
+    page->heat = 0;
     return true;
 }
 
 /* Nothing is to be done about a slot that is translated, cannot be, or whose page is given up. */
 static bool is_settled(const struct code_page *page, unsigned index) {
-    return index >= PAGE_SLOTS || marked(page->entered, index) || page->threshold == NEVER ||
+    return index >= PAGE_SLOTS || marked(page->translated, index) || page->threshold == NEVER ||
            !row_of(page, index);
 }
 
@@ -217,24 +249,36 @@ static bool jit_begin(struct emu *emu) {
     return emu->jit;
 }
 
-int64_t jit_sample(struct cpu *cpu) {
+/* false: there is something to translate here, now or soon. */
+static bool look_at(struct cpu *cpu) {
     struct emu *emu = cpu->emu;
     struct code_page *page = cpu->page;
-    unsigned index = (unsigned)(cpu->slot - page->slot);
-    int64_t later = emu->look < JIT_RARELY ? 2 * emu->look : JIT_RARELY;
-    if (is_settled(page, index) || !jit_begin(emu)) return later;
-    bool inside = marked(page->translated, index);
-    mark(page->entry, index);
-    if (is_hot(page)) translate_page(emu->jit, cpu, page);
-    return inside ? later : emu->soon;
+    if (is_settled(page, (unsigned)(cpu->slot - page->slot)) || !jit_begin(emu)) return true;
+    if (is_hot(emu, page)) translate_page(emu->jit, cpu, page);
+    return false;
+}
+
+/* T is less at the end of a page than at its start, so the budget is mostly passed near a start: a look goes
+ * on for some branches from there, at random how many. */
+static unsigned branches_to_look_at(struct emu *emu) {
+    emu->look_chance = emu->look_chance * 6364136223846793005 + 1442695040888963407;
+    return (unsigned)(emu->look_chance >> 32) % (2 * AROUND);
+}
+
+void jit_look(struct cpu *cpu) {
+    struct emu *emu = cpu->emu;
+    bool begins = !emu->looking;
+    if (begins) emu->look = emu->look < JIT_RARELY / 2 ? 2 * emu->look : JIT_RARELY;
+    emu->looking = begins ? branches_to_look_at(emu) : emu->looking - 1;
+    if (!look_at(cpu)) emu->look = emu->soon;
 }
 
 void jit_forget(struct code_page *page, unsigned first, unsigned end, bool by_guest) {
     unsigned i = first;
     while (i < end && !marked(page->translated, i)) i++;
     if (i == end) return;
-    entries_drop(page);
-    if (!by_guest) page->looks = page->threshold = 0;
+    translation_drop(page);
+    if (!by_guest) page->heat = page->threshold = 0;
 }
 
 void jit_forget_all(struct emu *emu) {
@@ -251,10 +295,7 @@ const char *jit_missing(void) {
 #endif
 }
 void jit_free(struct jit *jit) { (void)jit; }
-int64_t jit_sample(struct cpu *cpu) {
-    (void)cpu;
-    return INT64_MAX;
-}
+void jit_look(struct cpu *cpu) { (void)cpu; }
 void jit_forget(struct code_page *page, unsigned first, unsigned end, bool by_guest) {
     (void)page, (void)first, (void)end, (void)by_guest;
 }

@@ -28,22 +28,22 @@ void get_extended(struct block *b, unsigned host, unsigned r, bool wide, unsigne
 }
 
 void is_integer(struct block *b, unsigned r) {
-    if (!(b->integers & bit(r))) bit_op(&b->out, BIT_RESET, CV, r);
-    b->integers |= bit(r);
-    b->capabilities &= ~bit(r);
+    if (!(b->known.integers & bit(r))) bit_op(&b->out, BIT_RESET, CV, r);
+    b->known.integers |= bit(r);
+    b->known.capabilities &= ~bit(r);
 }
 
 void is_capability(struct block *b, unsigned r) {
-    if (!(b->capabilities & bit(r))) bit_op(&b->out, BIT_SET, CV, r);
-    b->capabilities |= bit(r);
-    b->integers &= ~bit(r);
+    if (!(b->known.capabilities & bit(r))) bit_op(&b->out, BIT_SET, CV, r);
+    b->known.capabilities |= bit(r);
+    b->known.integers &= ~bit(r);
 }
 
 void capability_stands(struct block *b, unsigned r) {
-    if (b->capabilities & bit(r)) return;
+    if (b->known.capabilities & bit(r)) return;
     bit_op(&b->out, BIT_TEST, CV, r);
     miss_if(b, CC_AE);
-    b->capabilities |= bit(r);
+    b->known.capabilities |= bit(r);
 }
 
 void set_x(struct block *b, unsigned r, unsigned host) {
@@ -73,13 +73,13 @@ void tag_is_set(struct block *b, unsigned r) {
 enum { NIBBLE_BIT = 63 };
 
 void flags_are_pair(struct block *b) {
-    if (b->flags != FLAGS_PAIR) bit_op(&b->out, BIT_RESET, CV, NIBBLE_BIT);
-    b->flags = FLAGS_PAIR;
+    if (b->known.flags != FLAGS_PAIR) bit_op(&b->out, BIT_RESET, CV, NIBBLE_BIT);
+    b->known.flags = FLAGS_PAIR;
 }
 
 void flags_are_number(struct block *b) {
-    if (b->flags != FLAGS_NUMBER) bit_op(&b->out, BIT_SET, CV, NIBBLE_BIT);
-    b->flags = FLAGS_NUMBER;
+    if (b->known.flags != FLAGS_NUMBER) bit_op(&b->out, BIT_SET, CV, NIBBLE_BIT);
+    b->known.flags = FLAGS_NUMBER;
 }
 
 /* After CMP fa, fb. */
@@ -98,11 +98,11 @@ static void look_up_and_back(struct block *b, const struct stub *stub) {
 }
 
 enum cc condition(struct block *b, unsigned cond) {
-    if (b->flags == FLAGS_NUMBER) {
+    if (b->known.flags == FLAGS_NUMBER) {
         look_up(b, cond);
         return CC_B;
     }
-    if (b->flags == FLAGS_PAIR) {
+    if (b->known.flags == FLAGS_PAIR) {
         rr(&b->out, WIDE, OP_CMP, FA, FB);
         return cc_of_pair[cond];
     }
@@ -113,6 +113,33 @@ enum cc condition(struct block *b, unsigned cond) {
     stub_add(b, (struct stub){look_up_and_back, from, b->out.at, (uint16_t)b->index, (int16_t)cond, 0});
     rr(&b->out, NARROW, 0x84, A, A);
     return CC_NE;
+}
+
+/* ---- ways in ------------------------------------------------------------------------------------------- */
+
+/* To the interpreter's function; SLOT is there. */
+static void interpret_unless(struct block *b, enum cc cc) {
+    uint8_t *on = jump_if(&b->out, cc);
+    jump_to(b, (const void *)(uintptr_t)b->page->slot[b->index].run);
+    land(&b->out, on);
+}
+
+void emit_entry(struct block *b, unsigned index) {
+    struct out *o = &b->out;
+    struct known known = b->here[index].known;
+    uint64_t flags = (uint64_t)1 << NIBBLE_BIT;
+    uint64_t clear = known.integers | (known.flags == FLAGS_PAIR ? flags : 0);
+    uint64_t set = known.capabilities | (known.flags == FLAGS_NUMBER ? flags : 0);
+    if (!clear && !set) return;
+    uint8_t *at = b->here[index].at;
+    b->index = index;
+    b->here[index].at = o->at;
+    move_imm(o, A, set);
+    move_imm(o, B, clear | set);
+    rr(o, WIDE, OP_AND, B, CV);
+    rr(o, WIDE, OP_CMP, A, B);
+    interpret_unless(b, CC_E);
+    land_at(jump(o), at);
 }
 
 /* ---- ways out ------------------------------------------------------------------------------------------ */
@@ -167,7 +194,7 @@ void go_slot(struct block *b, unsigned index) {
 }
 
 void go_label(struct block *b, unsigned index) {
-    bool here = index < PAGE_SLOTS && b->translated[index] && b->fixup_count < MAX_FIXUPS;
+    bool here = index < PAGE_SLOTS && b->labelled[index] && b->fixup_count < MAX_FIXUPS;
     if (here)
         b->fixups[b->fixup_count++] = (struct fixup){jump(&b->out), (uint16_t)index};
     else

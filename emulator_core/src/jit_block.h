@@ -31,6 +31,15 @@ struct fixup {
     uint8_t *place;
     uint16_t index;
 };
+/* What holds of the state where code is emitted: registers whose bit of cv is clear, set, and the flags. */
+struct known {
+    uint64_t integers, capabilities;
+    enum flags_form flags;
+};
+struct place {
+    uint8_t *at;
+    struct known known;
+};
 enum { MAX_STUBS = 32768, MAX_FIXUPS = 2048 };
 
 struct block {
@@ -38,11 +47,10 @@ struct block {
     ptrdiff_t to_code;     /* from where code is written to where it runs */
     const uint8_t *keeper; /* what keeper_emit left, where it is written */
     const struct code_page *page;
-    unsigned index;                  /* of the slot that is translated */
-    uint64_t integers, capabilities; /* registers whose bit of cv is known to be clear, set */
-    enum flags_form flags;
-    uint8_t *label[PAGE_SLOTS];       /* of entries; NULL elsewhere */
-    bool translated[PAGE_SLOTS];      /* is this slot going to have a label? */
+    unsigned index; /* of the slot that is translated */
+    struct known known;
+    bool labelled[PAGE_SLOTS];        /* is nothing known before this slot, so that it can be jumped to? */
+    struct place here[PAGE_SLOTS];    /* where each slot's code begins; NULL where there is none */
     uint8_t *interpreted[PAGE_SLOTS]; /* where the way to its interpreter's function stands */
     struct stub stubs[MAX_STUBS];
     struct fixup fixups[MAX_FIXUPS];
@@ -104,6 +112,12 @@ void flags_are_pair(struct block *);   /* fa, fb hold the operands */
 void flags_are_number(struct block *); /* fb holds the nibble */
 /* The host's condition that says whether cond holds. Changes A. */
 enum cc condition(struct block *, unsigned cond);
+
+/* ---- ways in ------------------------------------------------------------------------------------------- */
+
+/* Make here[index] a way in for the slot's function: what is known there is looked at, and if it does not
+ * hold the interpreter does this slot. */
+void emit_entry(struct block *, unsigned index);
 
 /* ---- ways out ------------------------------------------------------------------------------------------ */
 

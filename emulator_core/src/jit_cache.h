@@ -5,7 +5,7 @@
 #include "jit_block.h"
 
 /* Address space; only what was written takes memory. */
-enum { CACHE_SIZE = 32 << 20 };
+enum { CACHE_SIZE = 64 << 20 };
 
 /* No page of it can be both written and executed at one address. */
 struct cache {

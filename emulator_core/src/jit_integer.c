@@ -164,14 +164,14 @@ static void compare_if(struct block *b, const struct slot *s, const uint8_t *how
         get_x(b, FB, s->rm);
     flag_operand(b, FA, how[1]);
     flag_operand(b, FB, how[1]);
-    b->flags = FLAGS_UNKNOWN;
+    b->known.flags = FLAGS_UNKNOWN;
     flags_are_pair(b);
     uint8_t *done = jump(o);
     land(o, otherwise);
     move_imm(o, FB, s->x);
     flags_are_number(b);
     land(o, done);
-    b->flags = FLAGS_UNKNOWN;
+    b->known.flags = FLAGS_UNKNOWN;
 }
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */

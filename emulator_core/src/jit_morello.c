@@ -30,8 +30,8 @@ static void copy_capability(struct block *b, unsigned d, unsigned r) {
 
 /* What is known of d afterwards holds for both ways to here. */
 static void forget_kind(struct block *b, unsigned d) {
-    b->integers &= ~bit(d);
-    b->capabilities &= ~bit(d);
+    b->known.integers &= ~bit(d);
+    b->known.capabilities &= ~bit(d);
 }
 
 static void mov_c(struct block *b, const struct slot *s, const uint8_t *how) {
@@ -54,10 +54,10 @@ static void change_value(struct block *b, const struct slot *s) {
     struct out *o = &b->out;
     bit_op(o, BIT_TEST, CV, s->rn);
     uint8_t *integer = jump_if(o, CC_AE);
-    uint64_t known = b->capabilities;
-    b->capabilities |= bit(s->rn);
+    uint64_t known = b->known.capabilities;
+    b->known.capabilities |= bit(s->rn);
     stays_within(b, s->rn, A);
-    b->capabilities = known;
+    b->known.capabilities = known;
     if (s->rd != s->rn) copy_capability(b, s->rd, s->rn);
     bit_op(o, BIT_SET, CV, s->rd);
     uint8_t *done = jump(o);
@@ -197,7 +197,7 @@ static void load_pair_c(struct block *b, const struct slot *s, const uint8_t *ho
 /* A tagged register needs StoreCap of the authority, and StoreLocal if it is not Global. */
 static void may_store(struct block *b, unsigned r, unsigned authority) {
     struct out *o = &b->out;
-    if (b->integers & bit(r)) return;
+    if (b->known.integers & bit(r)) return;
     rm(o, WIDE, OP_MOV, D, CPU, AT_CPU(tg));
     rr(o, WIDE, OP_AND, D, CV);
     bit_op(o, BIT_TEST, D, r);
@@ -219,7 +219,7 @@ static void store_words(struct block *b, unsigned r, int32_t disp) {
     get_x(b, D, r);
     rmx(o, WIDE, OP_STORE, D, C, A, 0, disp);
     clear(o, D);
-    if (!(b->integers & bit(r))) {
+    if (!(b->known.integers & bit(r))) {
         bit_op(o, BIT_TEST, CV, r);
         rm(o, WIDE, OP_CMOV | CC_B, D, CPU, hi_at(r));
     }

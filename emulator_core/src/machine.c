@@ -60,6 +60,7 @@ static struct cpu *cpu_new(struct emu *emu, int id, enum emu_mode mode) {
     cpu->id = id;
     cpu->mode = mode;
     cpu->cv = bit(R_DDC) | bit(R_PCC) | FLAGS_NIBBLE;
+    cpu->tlb_ddc_used = cpu->tlb_va_used = cpu->code_used = UINT64_MAX; /* the first flush makes them */
 #ifdef CVMDBG_STEP_ONLY
     cpu->stepping = true; /* the fast engine's jumps need an optimised build */
 #endif
@@ -297,12 +298,12 @@ static bool within_budget(const struct cpu *cpu) { return (int64_t)tick_get(cpu)
 static void run_fast(struct cpu *cpu) {
     struct emu *emu = cpu->emu;
     if (emu->engine == EMU_ENGINE_JIT) {
-        int64_t until = cpu->T + emu->look, last = cpu->limit - MARGIN;
+        int64_t until = emu->looking ? INT64_MIN : cpu->T + emu->look, last = cpu->limit - MARGIN;
         atomic_store(&cpu->soft, until < last ? until : last);
         if (attention(cpu)) atomic_store(&cpu->soft, INT64_MIN);
     }
     fast_run(cpu);
-    if (emu->engine == EMU_ENGINE_JIT && !cpu->event && cpu->slot) emu->look = jit_sample(cpu);
+    if (emu->engine == EMU_ENGINE_JIT && !cpu->event && cpu->slot) jit_look(cpu);
 }
 
 /* The budget's tail goes step by step, everything before at full speed. */

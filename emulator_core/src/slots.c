@@ -244,8 +244,9 @@ bool code_enter(struct cpu *cpu) {
     cpu->page = code_find(cpu, &key);
     cpu->slot = &cpu->page->slot[pc >> 2 & (PAGE_SLOTS - 1)];
     cpu->T -= (int64_t)(cpu->slot - cpu->page->slot);
-    cpu->code[pc >> PAGE_BITS & (CODE_CACHE_SIZE - 1)] =
-        (struct code_entry){key.va | cpu->c64_key, cpu->base[R_PCC], cpu->pcc_top, cpu->page};
+    unsigned place = pc >> PAGE_BITS & (CODE_CACHE_SIZE - 1);
+    cpu->code[place] = (struct code_entry){key.va | cpu->c64_key, cpu->base[R_PCC], cpu->pcc_top, cpu->page};
+    cpu->code_used |= bit(place / (CODE_CACHE_SIZE / TABLE_PARTS));
     return true;
 }
 

@@ -74,9 +74,10 @@ struct code_page {
     bool c64, caps_off, fp_off;
     struct code_page *next; /* in its bucket of emu.code */
 
-    /* jit.c's, a bit for each slot: translated, its function is a translation, it should become one. */
-    uint64_t translated[PAGE_SLOTS / 64], entered[PAGE_SLOTS / 64], entry[PAGE_SLOTS / 64];
-    uint32_t looks, threshold; /* it was looked at so often, and is translated when it was more than that */
+    /* jit.c's: a bit for each slot whose function is a translation, */
+    uint64_t translated[PAGE_SLOTS / 64];
+    uint64_t heat;      /* ticks that ran here, about, since the last one, */
+    uint32_t threshold; /* and how often the heat for the next one has doubled */
 };
 
 /* ---- lowering: from an instruction to a slot ----------------------------------------------------------- */

@@ -104,7 +104,7 @@ struct tlb_entry {
     uint64_t rtag, wtag;
     uintptr_t host, tags;
 };
-enum { TLB_BITS = 8, TLB_SIZE = 1 << TLB_BITS, TLB_ENTRY_BITS = 5, TLB_WATCHED = 1 };
+enum { TLB_BITS = 10, TLB_SIZE = 1 << TLB_BITS, TLB_ENTRY_BITS = 5, TLB_WATCHED = 1 };
 _Static_assert(sizeof(struct tlb_entry) == 1 << TLB_ENTRY_BITS, "indexed by shifts");
 
 /* Of a page with WATCHED in a tag: what an access must not touch to be done without a look at the
@@ -125,7 +125,7 @@ struct code_entry {
     uint64_t key, base, top;
     struct code_page *page;
 };
-enum { CODE_CACHE_BITS = 8, CODE_CACHE_SIZE = 1 << CODE_CACHE_BITS };
+enum { CODE_CACHE_BITS = 10, CODE_CACHE_SIZE = 1 << CODE_CACHE_BITS };
 
 /* Everything that one guest thread is while it runs.
  *
@@ -187,7 +187,10 @@ struct cpu {
     struct tlb_entry tlb_va[TLB_SIZE]; /* by virtual address: for capabilities, which are checked before */
     struct tlb_watch watch_ddc[TLB_SIZE], watch_va[TLB_SIZE]; /* of the same entries */
     struct code_entry code[CODE_CACHE_SIZE];
+    /* Of each of these tables, a bit for each of TABLE_PARTS where something may have been filled in. */
+    uint64_t tlb_ddc_used, tlb_va_used, code_used;
 };
+enum { TABLE_PARTS = 64 };
 
 /* ---- the machine --------------------------------------------------------------------------------------- */
 
@@ -232,9 +235,11 @@ struct emu {
     enum emu_engine engine;
 
     /* Derived, and results on their way out. */
-    struct jit *jit; /* made when something is hot */
-    int64_t look;    /* ticks until the next look at what is hot, */
-    int64_t soon;    /* and while hot code turns up */
+    struct jit *jit;  /* made when something is hot */
+    int64_t look;     /* ticks until the next look at what is hot, */
+    int64_t soon;     /* and while hot code turns up; */
+    unsigned looking; /* branches of this look that are left */
+    uint64_t look_chance;
     uint64_t translations;
     struct code_page *code[CODE_BUCKETS]; /* by physical page */
     size_t code_count;

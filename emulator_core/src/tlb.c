@@ -57,6 +57,7 @@ void tlb_fill(struct cpu *cpu, uint64_t va, const struct translation *t, struct 
         .tags = (uintptr_t)f->tags - (page >> 4),
     };
     cpu->watch_va[e - cpu->tlb_va] = (struct tlb_watch){reads, writes};
+    cpu->tlb_va_used |= bit((unsigned)(e - cpu->tlb_va) / (TLB_SIZE / TABLE_PARTS));
 }
 
 /* ---- cached checks of the fast engine ------------------------------------------------------------------ */
@@ -94,4 +95,5 @@ void access_cache_ddc(struct cpu *cpu, uint64_t va) {
     *to = (struct tlb_entry){rtag, wtag, e.host + start, e.tags + (start >> 4)};
     watch.rtag.start -= start, watch.wtag.start -= start;
     cpu->watch_ddc[to - cpu->tlb_ddc] = watch;
+    cpu->tlb_ddc_used |= bit((unsigned)(to - cpu->tlb_ddc) / (TLB_SIZE / TABLE_PARTS));
 }

@@ -426,8 +426,8 @@ def test_a_snapshot_restores_what_translated_code_wrote() -> None:
 
 
 def test_more_code_than_the_cache_holds() -> None:
-    """240 pages of stores by turns: what is translated is forgotten when it does not fit, and runs on."""
-    pages, base = 240, 0x100_0000
+    """420 pages of stores by turns: what is translated is forgotten when it does not fit, and runs on."""
+    pages, base = 420, 0x100_0000
     machines = []
     body = program(*["str c0, [c1, #16]"] * 1000, mode="c64", at=0)
     for engine in ("jit", "interp"):
@@ -444,7 +444,7 @@ def test_more_code_than_the_cache_holds() -> None:
         machine.set(thread, PCC, almighty(base).bits)
         machine.set(thread, 1, almighty(MEMORY).bits)
         machine.set(thread, 2, 3)
-        assert machine.run(thread, 20_000_000).kind is StopKind.BUDGET
+        assert machine.run(thread, 100_000_000).kind is StopKind.BUDGET
         machines.append(machine)
     assert machines[0].digest() == machines[1].digest()
     assert machines[0].translations > pages
