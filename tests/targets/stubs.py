@@ -17,7 +17,7 @@ from gdbstub.packet import Decoder, Kind, encode
 from gdbstub.server import Server
 from tests.gdbstub.board import Board
 
-Answer = Callable[[bytes], bytes | None]
+Answer = Callable[[bytes], bytes | list[bytes] | None]
 
 
 @contextmanager
@@ -59,7 +59,7 @@ class Gone(Exception):
 
 @contextmanager
 def scripted(answer: Answer, folder: Path) -> Iterator[str]:
-    """A stub that answers each packet by a function (None: later or never), with acknowledgements; Gone ends it."""
+    """A stub that answers packets by a function (None: later or never), with acknowledgements; Gone ends it."""
     path = folder / "stub"
     place = socket.socket(socket.AF_UNIX)
     place.bind(str(path))
@@ -78,8 +78,9 @@ def scripted(answer: Answer, folder: Path) -> Iterator[str]:
                             reply = answer(packet)
                         except Gone:
                             return
-                        if reply is not None:
-                            link.sendall(encode(reply))
+                        for part in reply if isinstance(reply, list) else [reply]:
+                            if part is not None:
+                                link.sendall(encode(part))
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -100,7 +101,7 @@ class Qemu:
         self.numbers = {register.number: register.name for register in self.description}
         self.packets: list[bytes] = []
 
-    def __call__(self, packet: bytes) -> bytes | None:
+    def __call__(self, packet: bytes) -> bytes | list[bytes] | None:
         self.packets.append(packet)
         if packet.startswith(b"qSupported"):
             return b"PacketSize=1000;qXfer:features:read+;qXfer:capa:read+;vContSupported+;multiprocess+"

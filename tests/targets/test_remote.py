@@ -161,6 +161,7 @@ def test_qemu_morello(tmp_path: Path) -> None:
             target.capabilities.write(0x1000, TAG)
         target.close()
     assert not {b"bs", b"bc"} & set(stub.packets)
+    assert not any(packet.startswith(b"qRcmd") for packet in stub.packets)  # it tells no system registers: no machine
     assert all(int(p.split(b":")[3], 16) % 16 == 0 for p in stub.packets if p.startswith(b"qXfer:capa"))
 
 

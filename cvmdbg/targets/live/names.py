@@ -54,6 +54,10 @@ class Names:
         """Is it a register of Morello that this plain AArch64 machine does without?"""
         return name in ABSENT and self.arch == "aarch64"
 
+    def is_told(self, name: str) -> bool:
+        """Has the peer a register of exactly this name?"""
+        return name in self._has
+
     def own(self, name: str) -> str:
         """The peer's register that holds ``name``; KeyError when it has none."""
         if self.x86:

@@ -101,6 +101,8 @@ class State:
             own = self.names.own(name)
         except KeyError:
             raise TargetError(f"{self._link.name} has no register {name!r}") from None
+        if own == "cctlr" and self.names.is_told("CCTLR_EL3"):  # QEMU's cctlr is that of EL0, whatever the level
+            own = f"CCTLR_EL{self.register(thread, 'cpsr') >> 2 & 3}"
         kept = self._kept.get(thread)
         if kept is None or own not in kept.values:
             self._read_more(thread, own)
@@ -119,7 +121,11 @@ class State:
         if thread not in self._kept:
             self._read([n for n in self.ids if n not in self._kept])  # who asks for one wants them all: a pane
         if own not in self._kept[thread].values:
-            self._read_single(thread, [own])
+            known = self._kept[thread].values
+            self._read_single(
+                thread,
+                [n for n in self._link.layout.slots if n not in known and _is_system(n)] if _is_system(own) else [own],
+            )
 
     def _read(self, numbers: Iterable[int]) -> None:
         """``g`` of threads, and by ``p`` what it does not reach, in one batch once that is known."""
@@ -157,11 +163,13 @@ class State:
         return [threads.select(thread)]
 
     def _learn(self, thread: int) -> None:
-        """What does ``g`` not reach? Vectors are left for who asks for them."""
+        """What does ``g`` not reach of what every stop shows? Vectors and QEMU's 250 system registers can wait."""
         missing = [
             name
             for name, slot in self._link.layout.slots.items()
-            if name not in self._kept[thread].values and not (slot.register.bits == 128 and name[0] == "v")
+            if name not in self._kept[thread].values
+            and not (slot.register.bits == 128 and name[0] == "v")
+            and (not _is_system(name) or name.startswith("CCTLR_EL"))
         ]
         if not missing:
             self._single = ()
@@ -221,6 +229,11 @@ class State:
         block = bytearray(client.call(registers.read_block()))
         block[slot.offset : slot.offset + slot.size] = self._link.layout.encode(own, value)
         client.call(registers.write_block(bytes(block)))
+
+
+def _is_system(name: str) -> bool:
+    """Is it a system register? These are spelled in capitals."""
+    return name[:1].isupper()
 
 
 def _known(value: object) -> int | None:
