@@ -45,7 +45,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         action="extend",
         default=[],
         type=Path,
-        help="ELF files of what runs there, or the cvm.yaml (or its folder) that its Intravisor was given",
+        help="ELF files of what runs there (an Intravisor's own tells where its table of cVMs is), or the cvm.yaml (or "
+        "its folder) that it was given",
     )
     parser.add_argument("--log", metavar="FILE", type=Path, help="the console log of its Intravisor")
     parser.add_argument("--timeout", metavar="SECONDS", type=float, default=5.0, help="patience for an answer (5)")

@@ -291,7 +291,14 @@ class Debugger:
         self.selected_frame = 0
         self.look_at_now()
         self.refresh()
+        self._say_what_was_found()
         self._remember_registers()
+
+    def _say_what_was_found(self) -> None:
+        """What looking at the stopped guest has brought up is said at this stop, not at the next."""
+        if not self.in_past:
+            for item in self.target.drain():
+                self._take(item)
 
     def _note_stop(self, halt: Halt) -> None:
         """Where a run stopped, for the time line: the last thousand places."""

@@ -231,11 +231,11 @@ class RemoteLaunch:
         """Connect; what runs there goes on standing where it stands. It is written down what is seen of it."""
         target = RemoteTarget(self.address, self.timeout)
         try:
-            facts = attached(peer(target.link), self.guest, self.symbols, self.log)
+            there = replace(peer(target.link), say=target.say)
+            facts = attached(there, target, self.guest, self.symbols, self.log)
         except (UserError, TargetError):
             target.close()
             raise
-        target.knows(facts.compartments(), facts.modules(), self.trace)
         no_history = NO_PEER_HISTORY.format(self.address)
         return _witnessed(target, facts, self, target.lacks(), no_history)
 
@@ -249,7 +249,7 @@ def _witnessed(target: LiveTarget[Any, Any, Any, Any], facts: Facts, of: RemoteL
             control.begin()
         except OSError as error:
             lacks = "; ".join(filter(None, (lacks, f"nothing is recorded: {error}")))
-    kept = FactsKept(facts, target)
+    kept = FactsKept(facts, target, lambda: target.knows(facts.compartments(), facts.modules(), of.trace))
     kept.modules()
     return Started(target, kept, said=lacks, recording=control, why_no_history=no_history)
 
@@ -350,11 +350,11 @@ class GdbLaunch:
         rest = self.rest
         target = GdbTarget(self.command, self.arguments, rest.address, rest.timeout)
         try:
-            facts = attached(peer_of_gdb(target.gdb, self.title, self.command), rest.guest, rest.symbols, rest.log)
+            there = replace(peer_of_gdb(target.gdb, self.title, self.command), say=target.say)
+            facts = attached(there, target, rest.guest, rest.symbols, rest.log)
         except (UserError, TargetError):
             target.close()
             raise
-        target.knows(facts.compartments(), rest.trace)
         return _witnessed(target, facts, rest, target.lacks(), NO_GDB_HISTORY.format(self.title))
 
 

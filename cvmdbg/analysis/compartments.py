@@ -41,8 +41,12 @@ class Places:
         self.gates = {g.value & VALUE & ~1 for c in compartments for g in c.grants if g.name == GATE}
 
     def at(self, address: int) -> Compartment | None:
-        """The compartment whose own memory holds an address."""
-        return next((c for c in self.compartments if c.base <= address < c.base + c.size), None)
+        """The compartment whose own memory holds an address: the smallest, where a machine as a whole is one too."""
+        found = None
+        for c in self.compartments:
+            if c.base <= address < c.base + c.size and (found is None or c.size < found.size):
+                found = c
+        return found
 
     def badge(self, address: int) -> str:
         """The badge of that compartment, empty outside of all."""

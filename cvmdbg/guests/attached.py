@@ -1,7 +1,8 @@
 """What is known of a guest that runs elsewhere: from files that the user names, from its peer's list of libraries.
 
 --symbols PATH   a cvm.yaml or its folder: the whole map of an Intravisor
-                 an ELF file: names for what the peer lists as a library, or for the program itself
+                 an ELF file: names for what the peer lists as a library, or for the program itself; one that has the
+                 table of an Intravisor tells where to read its cVMs in the machine
 --log FILE       the console log of its Intravisor: compartments as they were printed
 """
 
@@ -11,17 +12,20 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from cvmdbg.elf import ElfImage
 from cvmdbg.guests.guest import Compartment, Module, Symbol
 from cvmdbg.guests.intravisor.imported.log import open_log
 from cvmdbg.guests.intravisor.monitor import Intravisor
+from cvmdbg.guests.intravisor.running import RunningIntravisor
 from cvmdbg.guests.opening import CONFIG
-from cvmdbg.target import UserError
+from cvmdbg.target import Target, UserError
 
 KINDS = ("auto", "intravisor", "bare")
 ALL = 1 << 64
 MACHINE = "M"
+PAGE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,9 @@ class Peer:
     libraries: tuple[Library, ...] = ()
     program: str = ""
     bias: int | None = None
+    entry: int = 0  # where the kernel says that the program begins, 0 when it does not
     open: Callable[[str], bytes | None] = field(default=lambda path: None)
+    say: Callable[[str], None] = field(default=lambda text: None)
 
 
 class Attached:
@@ -74,7 +80,18 @@ class Attached:
         return self._file(path)
 
 
-def attached(peer: Peer, kind: str, symbols: Sequence[Path], log: Path | None) -> Attached:
+class Facts(Protocol):
+    """What the debugger asks of a guest."""
+
+    @property
+    def name(self) -> str: ...
+    def compartments(self) -> tuple[Compartment, ...]: ...
+    def modules(self) -> tuple[Module, ...]: ...
+    def symbols(self) -> tuple[Symbol, ...]: ...
+    def file(self, path: str) -> bytes | None: ...
+
+
+def attached(peer: Peer, machine: Target, kind: str, symbols: Sequence[Path], log: Path | None) -> Facts:
     """The facts of a peer; UserError says what a named file is not."""
     configs = [path / CONFIG if path.is_dir() else path for path in symbols if _is_config(path)]
     images = [_image(path) for path in symbols if not _is_config(path)]
@@ -83,9 +100,32 @@ def attached(peer: Peer, kind: str, symbols: Sequence[Path], log: Path | None) -
     if log is not None and kind != "bare":
         told = open_log(log)
         return Attached(peer.name, told.compartments(told.last), _with_files(told.modules(told.last), images))
+    whole = _machine(peer, images)
+    monitor = next((m for m in whole.modules() if RunningIntravisor.is_monitor(m.content, m.name)), None)
+    if monitor is not None and kind != "bare":
+        running = _running(peer, machine, monitor, whole, images)
+        if running.trouble and kind == "intravisor":
+            raise UserError(running.trouble)
+        return running
     if kind == "intravisor":
-        raise UserError("--guest intravisor needs its cvm.yaml (--symbols FOLDER) or its console log (--log FILE)")
-    return _machine(peer, images)
+        raise UserError(NO_INTRAVISOR)
+    return whole
+
+
+NO_INTRAVISOR = (
+    "--guest intravisor needs its cvm.yaml (--symbols FOLDER), its console log (--log FILE) or the monitor's own file, "
+    "whose symbol cvms tells where its table is (--symbols FILE)"
+)
+
+
+def _running(
+    peer: Peer, machine: Target, monitor: Module, whole: Attached, images: Sequence[tuple[Path, bytes]]
+) -> RunningIntravisor:
+    """The cVMs that the machine's own table tells of; other files are their runtimes, or libraries of the monitor."""
+    listed = {library.path.rpartition("/")[2] for library in peer.libraries}
+    others = [m for m in whole.modules() if m.name in listed and m is not monitor]
+    runtimes = [(path.name, content) for path, content in images if path.name not in {monitor.name, *listed}]
+    return RunningIntravisor(peer.name, machine, monitor, others, runtimes, peer.say)
 
 
 def _is_config(path: Path) -> bool:
@@ -132,18 +172,22 @@ def _machine(peer: Peer, images: Sequence[tuple[Path, bytes]]) -> Attached:
         path, content = left.pop(name, (library.path, peer.open(library.path) or b""))
         modules.append(_module(name, path, content, library.base))
     for name, (path, content) in left.items():
-        modules.append(_module(name, path, content, _base(content, peer.bias)))
+        modules.append(_module(name, path, content, _base(content, peer)))
     if not images and peer.program:
         content = peer.open(peer.program) or b""
-        modules.insert(0, _module(peer.program.rpartition("/")[2], peer.program, content, _base(content, peer.bias)))
+        modules.insert(0, _module(peer.program.rpartition("/")[2], peer.program, content, _base(content, peer)))
     whole = Compartment(MACHINE, peer.name, 0, ALL, 0, ALL, None, None)
     return Attached(peer.name, (whole,), modules)
 
 
-def _base(content: bytes, bias: int | None) -> int:
-    """An executable lies where it was linked for; a movable one where the peer says."""
-    movable = content[16:18] == b"\x03\x00"
-    return (bias or 0) if movable else 0
+def _base(content: bytes, peer: Peer) -> int:
+    """An executable lies where it was linked for; a movable one where the peer says, or where its entry tells."""
+    if content[16:18] != b"\x03\x00":
+        return 0
+    if peer.bias is not None:
+        return peer.bias
+    moved = peer.entry - int.from_bytes(content[24:32], "little")
+    return moved if peer.entry and moved >= 0 and moved % PAGE == 0 else 0
 
 
 def _module(name: str, path: str, content: bytes, base: int) -> Module:

@@ -52,7 +52,7 @@ def peer(gdb: Gdb, name: str, command: str) -> Peer:
     program = _program(gdb)
     libraries = tuple(Library(path, at) for path, at in first.items() if path in runs and path != program)
     far = is_far(command)
-    return Peer(name, libraries, program, first.get(program), lambda path: None if far else _content(path))
+    return Peer(name, libraries, program, first.get(program), 0, lambda path: None if far else _content(path))
 
 
 def _program(gdb: Gdb) -> str:

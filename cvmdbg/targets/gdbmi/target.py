@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cvmdbg.guests.guest import Compartment
 from cvmdbg.target import Move, Region, Register, Stop, StopKind, TargetError
 from cvmdbg.targets.gdbmi import peer
 from cvmdbg.targets.gdbmi.memory import Memory, Tagged
@@ -109,11 +108,6 @@ class GdbTarget(LiveTarget[dict[str, Any], State, Memory, Points]):
     def _find_regions(self) -> tuple[Region, ...]:
         """What ``info proc mappings`` tells; nothing where this gdb has no such thing."""
         return peer.regions(self.gdb)
-
-    def knows(self, compartments: Sequence[Compartment], trace: bool) -> None:
-        """Where crossings can be seen."""
-        if trace:
-            self._trace(compartments)
 
     def lacks(self) -> str:
         """What this gdb cannot do, in a sentence."""

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
-from cvmdbg.guests.guest import Compartment
+from cvmdbg.guests.guest import Compartment, Module
 from cvmdbg.target import (
     Capabilities,
     Crossing,
@@ -167,10 +167,10 @@ class LiveTarget(ABC, Generic[Arrival, StateOf, MemoryOf, PointsOf]):
         running = f"{self.name} runs: it can be looked at when it stands" if self.running else ""
         return self.lost or self._ended_with or running
 
-    def _trace(self, compartments: Sequence[Compartment]) -> None:
-        """Where crossings can be seen."""
+    def knows(self, compartments: Sequence[Compartment], modules: Sequence[Module], trace: bool) -> None:
+        """What is known of the guest: where crossings can be seen."""
         grants = [grant.value for c in compartments for grant in c.grants if grant.name in GATES]
-        if self.state.names.capabilities:
+        if trace and self.state.names.capabilities:
             self.gates.entries = frozenset(value & LOW & ~1 for value in grants if value >> 128)
 
     # ---- what is kept ----------------------------------------------------------------------------------------------
@@ -207,7 +207,8 @@ class LiveTarget(ABC, Generic[Arrival, StateOf, MemoryOf, PointsOf]):
     def _printed(self, line: bytes) -> None:
         self._happened(Output(self._next_number, self._stop.thread, "", "guest", line))
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """A line about the machine, for the console."""
         self._happened(Note(self._next_number, text))
 
     @property
@@ -278,7 +279,7 @@ class LiveTarget(ABC, Generic[Arrival, StateOf, MemoryOf, PointsOf]):
         self._urge(waited)
         if waited > PATIENCE and not self._told:
             self._told = True
-            self._say("asked to stop, no answer yet")
+            self.say("asked to stop, no answer yet")
         return self._at(self._stop.thread, self._stop.pc, (Reason(StopKind.RUNNING, f"{self.name} runs"),))
 
     # ---- stops -----------------------------------------------------------------------------------------------------
@@ -302,7 +303,7 @@ class LiveTarget(ABC, Generic[Arrival, StateOf, MemoryOf, PointsOf]):
             if self.witness.failure:
                 said = self.witness.failure
                 self.stop_recording()
-                self._say(said)
+                self.say(said)
         return stop
 
     def _crossed(self, thread: int, pc: int) -> bool:

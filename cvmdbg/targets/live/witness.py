@@ -7,7 +7,7 @@ State, Memory ──what was read──▶ witness ──sights──▶ recorde
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -169,10 +169,11 @@ class Witnessed(Protocol):
 
 
 class FactsKept:
-    """The facts of a live machine; who writes down what is seen is told of them whenever they change."""
+    """The facts of a live machine. Whenever they change, ``changed`` is called and the witness is told of them."""
 
-    def __init__(self, facts: Facts, target: Witnessed) -> None:
-        self._facts, self._target = facts, target
+    def __init__(self, facts: Facts, target: Witnessed, changed: Callable[[], None] = lambda: None) -> None:
+        self._facts, self._target, self._changed = facts, target, changed
+        self._known: tuple[object, ...] = ()
         self._told: tuple[object, ...] = ()
 
     @property
@@ -187,7 +188,11 @@ class FactsKept:
 
     def modules(self) -> tuple[Module, ...]:
         found, witness = self._facts.modules(), self._target.witness
-        now = (witness, found, self._facts.compartments())
+        known = (found, self._facts.compartments())
+        if known != self._known:
+            self._known = known
+            self._changed()
+        now = (witness, *known)
         if witness is not None and now != self._told:
             self._told = now
             witness.told(self._facts)

@@ -23,8 +23,9 @@ def peer(link: Link) -> Peer:
             return inspection.read_file(link.client, path)
 
     program = _object(link, "exec-file").decode("utf-8", "surrogateescape")
-    bias = _bias(link, content(program) if program else None)
-    return Peer(link.name, _libraries(link), program, bias, content)
+    entry = _entry(link)
+    bias = _bias(entry, content(program) if program else None)
+    return Peer(link.name, _libraries(link), program, bias, entry, content)
 
 
 def _object(link: Link, name: str) -> bytes:
@@ -48,10 +49,14 @@ def _libraries(link: Link) -> tuple[Library, ...]:
     return tuple(Library(name, base) for name, base in rows[:MAX_LIBRARIES] if name)
 
 
-def _bias(link: Link, program: bytes | None) -> int | None:
-    """Where the kernel has moved a program: its entry as auxv tells it, less that of the file."""
+def _entry(link: Link) -> int:
+    """Where the program begins as auxv tells it; 0 when there is none."""
     auxv = _object(link, "auxv")
-    entry = next((value for kind, value in struct.iter_unpack("<QQ", auxv[: len(auxv) & ~15]) if kind == AT_ENTRY), 0)
+    return next((value for kind, value in struct.iter_unpack("<QQ", auxv[: len(auxv) & ~15]) if kind == AT_ENTRY), 0)
+
+
+def _bias(entry: int, program: bytes | None) -> int | None:
+    """Where the kernel has moved a program: its entry, less that of the file."""
     if not entry or program is None or len(program) < 32:
         return None
     return entry - int.from_bytes(program[24:32], "little")

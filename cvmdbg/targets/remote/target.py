@@ -88,8 +88,7 @@ class RemoteTarget(LiveTarget[StopReply, State, Memory, Points]):
 
     def knows(self, compartments: Sequence[Compartment], modules: Sequence[Module], trace: bool) -> None:
         """Where crossings can be seen, and where memory may be read of a stub that dies elsewhere."""
-        if trace:
-            self._trace(compartments)
+        super().knows(compartments, modules, trace)
         if self.memory.ranges is not None:
             spans = [(m.base, m.base + m.size) for m in modules if m.size]
             self.memory.ranges = tuple((begin, end & ~15) for begin, end in spans)
@@ -158,7 +157,7 @@ class RemoteTarget(LiveTarget[StopReply, State, Memory, Points]):
             with self.link.telling():
                 self.link.client.interrupt()
         else:
-            self._say(DEAF)
+            self.say(DEAF)
             self._told = True
 
     def _stepping(self, thread: int, once: bool) -> Stop:
