@@ -157,7 +157,16 @@ class _Thread:
 
     links: list[Link] = field(default_factory=list)
     entries: list[Entry | None] = field(default_factory=list)
-    waiting: dict[tuple[str, int], Entry] = field(default_factory=dict)
+    waiting: dict[tuple[str, int], list[Entry]] = field(default_factory=dict)
+
+    def waits_in(self) -> Entry | None:
+        """The newest of those."""
+        return max((calls[-1] for calls in self.waiting.values() if calls), key=lambda e: e.index, default=None)
+
+    def taken(self, path: str, number: int) -> Entry | None:
+        """The newest of a path and number, which has come back."""
+        calls = self.waiting.get((path, number))
+        return calls.pop() if calls else None
 
 
 Read = Callable[[int, int, int], bytes]
@@ -333,14 +342,16 @@ class Trace:
             if not current.entry.numbers:
                 current.name, current.texts = call.name, call.arguments
             return None
-        waiting = state.waiting.pop((call.layer, call.number), None)
+        waiting = state.taken(call.layer, call.number) if call.result is not None else None
         if waiting is not None:
             return self._answered(waiting, call)
-        entry = self._entry(call.tick, call.thread, call.layer, plain(call.name), call.number, current)
+        entry = self._entry(
+            call.tick, call.thread, call.layer, plain(call.name), call.number, current or state.waits_in()
+        )
         self._begin(entry, call)
         self._tell("begin", entry)
         if call.result is None:
-            state.waiting[call.layer, call.number] = entry
+            state.waiting.setdefault((call.layer, call.number), []).append(entry)
             self._captured.clear()
         else:
             self._answered(entry, call)
@@ -441,7 +452,7 @@ class Trace:
             return None
         number = crossing.number & VALUE
         known = signature(number, target == MONITOR)
-        parent = next((e for e in reversed(state.entries) if e is not None), None)
+        parent = next((e for e in reversed(state.entries) if e is not None), None) or state.waits_in()
         entry = self._entry(crossing.tick, crossing.thread, f"{source}→{target}", known, number, parent)
         entry.crossing = crossing
         entry.made = entering(known, crossing.arguments, self._caller(source), self.style)

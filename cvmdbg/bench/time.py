@@ -222,6 +222,7 @@ class _Program:
     arch = "morello"
     calls = None
     absent = None
+    taps = ()
 
     @property
     def name(self) -> str:

@@ -42,6 +42,7 @@ class Bare:
     calls = None
     waits = None
     absent = None
+    taps = ()
 
     def __init__(self, path: Path, args: tuple[str, ...] = ()) -> None:
         if args:

@@ -162,6 +162,18 @@ class Told(IntEnum):
     ALL = 2  # it is always an outcome
 
 
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A function that serves system calls inside its caller's own compartment, ``long f(number, long parameters[6])``.
+
+    ``address`` is absolute; pointers and return addresses are relative to ``base``; ``layer`` is the path in a trace.
+    """
+
+    address: int
+    layer: str
+    base: int
+
+
 class Calls(Protocol):
     """Optional power of a guest: system calls without ceremony."""
 
@@ -219,6 +231,10 @@ class Guest(Protocol):
     @property
     def absent(self) -> Absent | None:
         """Where its memory comes from, if it is not put there by ``start``."""
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """Its functions that serve system calls without a crossing."""
 
     def start(self) -> tuple[Outcome, ...]:
         """The events of tick 0, in order: mappings, memory, threads. Called once."""

@@ -26,6 +26,7 @@ from cvmdbg.targets.keeping import Keeping
 from cvmdbg.targets.machine import InferiorTarget, Names, T
 from cvmdbg.targets.player import Where
 from cvmdbg.targets.stdin import Input
+from cvmdbg.targets.taps import Taps
 from emulator_core import _core
 from sessions.coding import crossings_of
 from sessions.event import CapabilityWrite, Effect, Event, Halted, MemoryWrite, Note, Observation, ThreadSwitch
@@ -66,6 +67,7 @@ class EmulatorTarget(InferiorTarget):
         self.observing = True  # are observations wanted? Without them, and unrecorded, system calls cost less
         self._layer = ""  # of the calls that wait to be taken
         self._view = _View(self)
+        self._taps = Taps(self.breaks, self.read_register, self.read)
         self._fault: Boundary | None = None  # a reported fault: going on from it is the guest's affair
         self.keeping = None if recorder is None else Keeping(self, guest, recorder, self._cancelled)
         if guest.absent is not None:
@@ -175,7 +177,12 @@ class EmulatorTarget(InferiorTarget):
         if thread is not None and thread != self.inferior.schedule.current:
             self._switch_to(thread)
         end = self.tick + (1 if move is Move.STEP else NO_BUDGET if budget is None else budget)
-        self._stop = self._run(end, StopKind.STEP if move is Move.STEP else StopKind.BUDGET)
+        taps = self.guest.taps if self._told() is not Told.NOTHING else ()
+        self._taps.arm(taps)
+        try:
+            self._stop = self._run(end, StopKind.STEP if move is Move.STEP else StopKind.BUDGET)
+        finally:
+            self._taps.disarm()
         self._keep()
         return self._stop
 
@@ -232,6 +239,8 @@ class EmulatorTarget(InferiorTarget):
         if self._meets_breakpoint(thread):
             return (Reason(StopKind.BREAKPOINT),)
         self._reported.discard(thread)
+        self._tell_taps(thread)
+        self._taps.leaves(thread)
         stop = self._calls(thread, due)
         if stop is None:
             stop = self._runs(thread, due)
@@ -355,11 +364,23 @@ class EmulatorTarget(InferiorTarget):
         if kind == _core.StopKind.FAULT and stop.fault is not None:
             return (self._faulted(stop),)
         if kind == _core.StopKind.BREAKPOINT:
+            self._tell_taps(stop.thread)
+            if stop.pc not in self.breaks.breakpoints:
+                return ()
             self._reported.add(stop.thread)
             return (Reason(StopKind.BREAKPOINT),)
         if kind == _core.StopKind.WATCHPOINT:
             return (Reason(StopKind.WATCHPOINT, watch=translate.watch_hit(stop)),)
         return ()
+
+    def _tell_taps(self, thread: int) -> None:
+        """Publishes what begins or ends where a thread stands, if it is a call without a crossing."""
+        if not self.breaks.hidden:
+            return
+        for seen in self._taps.stands(thread, self._pc(thread), self.tick):
+            self._observed.append(seen)
+            if self.keeping is not None:
+                self.keeping.observe(seen)
 
     def _faulted(self, stop: _core.Stop) -> Reason:
         assert stop.fault is not None
@@ -373,6 +394,7 @@ class EmulatorTarget(InferiorTarget):
 
     def _stopped(self, reasons: tuple[Reason, ...]) -> Stop:
         thread = self.inferior.schedule.current
+        self._tell_taps(thread)
         if reasons and self._meets_breakpoint(thread):
             reasons = (*reasons, Reason(StopKind.BREAKPOINT))
         return Stop(thread, self._pc(thread), self.tick, reasons)

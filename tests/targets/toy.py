@@ -53,6 +53,7 @@ class ToyGuest:
     calls = None
     waits = None
     absent = None
+    taps = ()
 
     def __init__(self, lines: Sequence[str], threads: int = 1) -> None:
         self._code = program(lines)

@@ -44,6 +44,7 @@ class HandedOff:
     arch = "morello"
     calls = None
     waits = None
+    taps = ()
 
     def __init__(self, name: str, remote: Live, facts: Said, devices: Sequence[Device] | None = None) -> None:
         registers.refuse(remote, name)

@@ -1,4 +1,4 @@
-"""What the monitor's loader reads of an ELF file: PT_LOADs, .rela.dyn, __cap_relocs and four symbols.
+"""What is read of an ELF file: PT_LOADs, .rela.dyn, __cap_relocs and four symbols by the loader, one by the tracer.
 
 Every offset is checked against the file, every count against a limit: the file may come from anywhere.
 Source: Intravisor src/load_elf.c; Morello fragments: Arm, Morello extensions to ELF for the AArch64 ABI.
@@ -19,7 +19,7 @@ MAX_RELOCATIONS = 1 << 20
 EM_AARCH64 = 183
 PT_LOAD, SHT_SYMTAB = 1, 2
 PF_X, PF_W, PF_R = 1, 2, 4
-WANTED = (b"ret_from_monitor", b"syscall_handler", b"cvm_heap_begin", b"cvm_heap_size")
+WANTED = (b"ret_from_monitor", b"syscall_handler", b"cvm_heap_begin", b"cvm_heap_size", b"lkl_syscall")
 
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SEGMENT = struct.Struct("<IIQQQQQQ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cvmdbg.guests.guest import Compartment, Grant, Module, Part
+from cvmdbg.guests.guest import Compartment, Grant, Module, Part, Tap
 from cvmdbg.guests.intravisor import capfiles, trampolines
 from cvmdbg.guests.intravisor.capabilities import USER_SPACE
 from cvmdbg.guests.intravisor.deploy import Deployment
@@ -12,6 +12,8 @@ from cvmdbg.guests.intravisor.layout import PAGE, STACK_SIZE, Slot
 from cvmdbg.guests.intravisor.state import State
 from cvmdbg.guests.intravisor.thread import slot_caps
 
+TAPPED = "lkl_syscall"
+"""The kernel's entry in a cVM that has its kernel inside (musl-lkl)."""
 TITLES = (
     "sealed COMP PCC",
     "sealed COMP DDC",
@@ -31,6 +33,13 @@ def module(made: Deployment) -> Module:
     return Module(
         made.elf.name, made.elf.name, layout.base, layout.image_pages, layout.badge, made.sha256, made.elf.content
     )
+
+
+def tap(made: Deployment) -> Tap:
+    """A kernel's entry that lies in its own cVM."""
+    layout = made.layout
+    base = 0 if layout.pure else layout.begin
+    return Tap((layout.base + made.elf.symbols[TAPPED]) & ~1, f"{layout.badge}→LKL", base)
 
 
 def compartments(cvms: tuple[Deployment, ...], state: State) -> tuple[Compartment, ...]:

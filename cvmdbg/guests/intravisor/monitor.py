@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cvmdbg.guests.cpio import unpack
-from cvmdbg.guests.guest import Boundary, BoundaryKind, Compartment, Module, Outcome, Symbol, View
+from cvmdbg.guests.guest import Boundary, BoundaryKind, Compartment, Module, Outcome, Symbol, Tap, View
 from cvmdbg.guests.intravisor import capfiles, config, console, facts, thread, trampolines
 from cvmdbg.guests.intravisor.config import ConfigError
 from cvmdbg.guests.intravisor.deploy import Deployment
@@ -88,6 +88,11 @@ class Intravisor:
 
     def symbols(self) -> tuple[Symbol, ...]:
         return tuple(symbol for build in _builds(self._cvms.values()) for symbol in build.symbols())
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """The lkl_syscall of each cVM that has its kernel inside."""
+        return tuple(facts.tap(made) for made in self._cvms.values() if made.elf.symbols.get(facts.TAPPED))
 
     def file(self, path: str) -> bytes | None:
         """A file of the root.cpio in the folder; None when it has no such file, or no readable archive."""

@@ -12,7 +12,19 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
-from cvmdbg.guests.guest import Boundary, BoundaryKind, Calls, Compartment, Module, Outcome, Symbol, Told, View, Waits
+from cvmdbg.guests.guest import (
+    Boundary,
+    BoundaryKind,
+    Calls,
+    Compartment,
+    Module,
+    Outcome,
+    Symbol,
+    Tap,
+    Told,
+    View,
+    Waits,
+)
 from cvmdbg.guests.linux import abi, chart, deadlock, image, life, loading, paths, signals
 from cvmdbg.guests.linux.abi import E, Err, Wait
 from cvmdbg.guests.linux.calls import clocks
@@ -174,6 +186,11 @@ class Linux:
     def calls(self) -> Calls:
         """Itself: ``call`` below."""
         return self
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """None: programs cross into the LibOS."""
+        return ()
 
     @property
     def waits(self) -> Waits:
