@@ -219,14 +219,11 @@ def _weight(part: Node, scale: Mapping[str, float]) -> float:
 
 def shares(total: int, weights: Sequence[float], least: int) -> list[int]:
     """``total`` cells by weight, at least ``least`` each where that is possible; they add up."""
-    whole = sum(weights)
-    sizes = [max(least, int(total * weight / whole)) for weight in weights]
-    order = sorted(range(len(weights)), key=lambda i: -weights[i])
-    step = 0
-    while sum(sizes) != total and step < 10_000:
-        index = order[step % len(order)]
-        change = 1 if sum(sizes) < total else -1
-        if change > 0 or sizes[index] > least or (sum(sizes) > total and step > 1000):
-            sizes[index] = max(0, sizes[index] + change)
-        step += 1
+    exact = [total * weight / sum(weights) for weight in weights]
+    sizes = [max(least, int(cells)) for cells in exact]
+    nearest = sorted(range(len(sizes)), key=lambda i: int(exact[i]) - exact[i])
+    for index in nearest[: max(0, total - sum(sizes))]:
+        sizes[index] += 1
+    while sum(sizes) > max(0, total):
+        sizes[sizes.index(max(sizes))] -= 1
     return sizes

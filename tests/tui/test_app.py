@@ -233,7 +233,7 @@ async def test_input_for_the_guest() -> None:
     session = FakeSession()
     session.rows["status"] = Status("musl", "emulator", "wait", "waits for standard input", "17 musl", None, "17/0", 5)
     async with screen(session) as (app, pilot):
-        assert "the guest waits: >" in title_of(app, "console")
+        assert "it waits: >" in title_of(app, "console")
         await pilot.press("greater_than_sign", *"hello", "enter")
         await until(pilot, lambda: bool(session.lines))
         assert session.inputs == [b"hello\n"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from cvmdbg.tui.app import CvmApp
 from cvmdbg.tui.panes.base import Rows
 from cvmdbg.tui.panes.memory import Memory
 
+from . import samples
 from .fake import FakeSession
 from .screens import SIZES, agrees, screen, settled, shown, until
 
@@ -194,3 +196,18 @@ async def test_a_long_row_is_whole_in_the_detail_line() -> None:
         assert "end" in "".join("".join(pane.screen_text()).split())
         assert text
         fits(pane)
+
+
+async def test_the_selected_thread_is_in_view_until_somebody_looks_through_the_list() -> None:
+    session = FakeSession()
+    many = tuple(replace(samples.THREADS[1], number=n, name=f"17/{n}", selected=n == 20) for n in range(30))
+    session.rows["threads"] = many
+    async with screen(session) as (app, pilot):
+        await settled(app, pilot)
+        pane = app.desk.panes["threads"]
+        assert any("▶ 17/20" in row for row in pane.screen_text())
+        app.focus_pane("threads")
+        await pilot.press("home")
+        await pilot.press("n")
+        await settled(app, pilot)
+        assert pane.current is not None and pane.current.number == 0

@@ -294,7 +294,7 @@ async def test_a_console_log_is_walked_by_line(size: tuple[int, int]) -> None:
         await do(app, pilot, "goto end")
         app.focus_pane("map")
         await settled(app, pilot)
-        assert "17 musl" in "\n".join(app.desk.panes["map"].screen_text())
+        assert "17 musl" in app.desk.panes["map"].plain()
         await press(app, pilot, "b")
         assert "no breakpoints" in app.notice.sentence
         for pane in app.desk.panes.values():

@@ -36,10 +36,7 @@ class Backtrace(Rows):
             rows.append(frame)
         selected = next((i for i, r in enumerate(rows) if isinstance(r, FrameRow) and r.selected), None)
         self.replace(rows)
-        if selected is not None and not self.has_focus and self.cursor != selected:
-            self.cursor = selected
-            self._clamp()
-            self.redraw()
+        self.stand_on(selected)
 
     def key_of(self, item: Any) -> object:
         """Frame numbers."""

@@ -335,6 +335,13 @@ class Rows(Widget, can_focus=True):
             self._refresh_row(index)
         self.post_message(self.Moved(self))
 
+    def stand_on(self, index: int | None) -> None:
+        """The cursor goes to the row that is selected, unless somebody is looking through the list."""
+        if index is not None and not self.has_focus and self.cursor != index:
+            self.cursor = index
+            self._clamp()
+            self.redraw()
+
     def _has_detail(self, index: int) -> bool:
         return index in self._lines and self._lines[index][1]
 

@@ -79,7 +79,7 @@ class Console(Rows):
 
     def caption(self) -> str:
         """Who waits for input."""
-        return "the guest waits: >" if self.waiting else ""
+        return "it waits: >" if self.waiting else ""
 
     def draw(self, item: OutputRow, cells: int) -> Line:
         """Where it comes from by colour; a failure stands out."""

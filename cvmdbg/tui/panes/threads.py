@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from cvmdbg.rows import ThreadRow
 from cvmdbg.tui.panes.base import Rows
-from cvmdbg.tui.snapshot import Look, ThreadsLook
+from cvmdbg.tui.snapshot import Content, Look, ThreadsLook
 from cvmdbg.tui.spans import Line, left, right
 
 NARROW = 60
@@ -28,6 +28,11 @@ class Threads(Rows):
     def look(self) -> Look:
         """All of them."""
         return ThreadsLook()
+
+    def take(self, content: Content) -> None:
+        """Threads; the selected one is in view."""
+        super().take(content)
+        self.stand_on(next((i for i, row in enumerate(content.rows) if row.selected), None))
 
     def key_of(self, item: ThreadRow) -> object:
         """Its number."""
