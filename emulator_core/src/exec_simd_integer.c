@@ -235,6 +235,11 @@ static uint64_t cls(struct lane *l, uint64_t n) {
     return (uint64_t)__builtin_clzll(changes) - (64 - l->esize);
 }
 static uint64_t invert(struct lane *l, uint64_t n) { return (void)l, ~n; }
+static uint64_t reverse_bits(struct lane *l, uint64_t n) {
+    uint64_t reversed = 0;
+    for (unsigned bit = 0; bit < l->esize; bit++) reversed = reversed << 1 | (n >> bit & 1);
+    return reversed;
+}
 
 EXEC(neg_advsimd_aarch64_instrs_vector_arithmetic_unary_diff_neg_int_simd) {
     return simd_unary(cpu, word, any(word), neg);
@@ -259,6 +264,9 @@ EXEC(cls_advsimd_aarch64_instrs_vector_arithmetic_unary_clsz) {
 }
 EXEC(not_advsimd_aarch64_instrs_vector_arithmetic_unary_not) {
     return simd_unary(cpu, word, shape_vector(word, 8), invert);
+}
+EXEC(rbit_advsimd_aarch64_instrs_vector_arithmetic_unary_rbit) {
+    return simd_unary(cpu, word, shape_vector(word, 8), reverse_bits);
 }
 
 /* ---- across lanes -------------------------------------------------------------------------------------- */

@@ -148,8 +148,15 @@ class FpGenerator:
             return {"Rd": r.randrange(8), "Rn": r.randrange(16)}
         return {"Rn": r.randrange(16)} if "gen_" in clause else {}
 
+    def likely(self, encoding: Encoding) -> int:
+        """Reserved encodings end a program, so they are rare; `word` draws them as they come."""
+        word = self.word(encoding)
+        while load().row(word, False) is None and self.random.random() < 0.95:
+            word = self.word(encoding)
+        return word
+
     def block(self, length: int) -> list[int]:
-        return [self.word(self.random.choice(ENCODINGS)) for _ in range(length)]
+        return [self.likely(self.random.choice(ENCODINGS)) for _ in range(length)]
 
 
 def program(words: list[int], fpcr: int) -> list[int]:

@@ -21,7 +21,7 @@ from unicorn import arm64_const as uc  # noqa: E402
 
 INSTRUCTIONS = int(os.environ.get("CVMDBG_UNICORN_FP_INSTRUCTIONS", "20000"))
 SEED = int(os.environ.get("CVMDBG_UNICORN_FP_SEED", "1"))
-BLOCK = 12
+BLOCK = 24
 V0, FPCR, FPSR = 64, 43, 44
 Q = [uc.UC_ARM64_REG_Q0 + n for n in range(V_COUNT)]
 NAMES = [*(f"x{n}" for n in range(31)), "sp", "nzcv", *(f"v{n}" for n in range(V_COUNT)), "fpsr", "pc"]
