@@ -140,11 +140,16 @@ def _only(debugger: Debugger, found: list[Found], inside: str) -> list[Found]:
 
 
 def one_address(debugger: Debugger, text: str, *, code: bool = False) -> int:
-    """The single address of a location; UserError when it is pending, the first when there are several."""
+    """The single address of a location; of several one in the module that executes, else the first.
+
+    UserError when it is pending.
+    """
     location = locate(debugger, text, code=code)
     if not location.addresses:
         raise UserError(location.pending)
-    return location.addresses[0]
+    here = debugger.symbols.module_at(debugger.frame().pc) if len(location.addresses) > 1 else None
+    near = (address for address in location.addresses if debugger.symbols.module_at(address) is here)
+    return next(near, location.addresses[0])
 
 
 def resolve_pending(debugger: Debugger) -> None:

@@ -75,12 +75,18 @@ class Loaded:
     def bias(self) -> int:
         """What is added to an address of the symbol file to make it absolute: a twin is linked at another base."""
         if self.twin is None or self.image is None:
-            return self.module.base
-        return self.module.base + self.image.image_base - self.twin.image_base
+            return self.base
+        return self.base + self.image.image_base - self.twin.image_base
+
+    @property
+    def base(self) -> int:
+        """The module's base, below 0 where the file is linked above where it lies."""
+        base = self.module.base
+        return base - (1 << 64) if base >> 63 else base
 
     def holds(self, address: int) -> bool:
         """Is an absolute address in this module?"""
-        return self.module.base <= address < self.module.base + self.module.size
+        return self.base <= address < self.base + self.module.size
 
     def lend(self, twin: ElfImage) -> None:
         """Take names and DWARF from another file."""

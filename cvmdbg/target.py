@@ -146,11 +146,22 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Mapped memory. ``prot`` is a set of the letters ``rwx``."""
+    """Mapped memory. ``prot`` is a set of the letters ``rwx``.
+
+    Where page tables map it: ``capabilities`` is what they let tags do (``R`` loads see them, ``F`` loads fault on
+    them, ``W`` stores may hold them), and ``physical`` the address behind it.
+    """
 
     address: int
     size: int
     prot: str
+    capabilities: str = ""
+    physical: int | None = None
+
+    @property
+    def letters(self) -> str:
+        """``rwxRW``."""
+        return self.prot + self.capabilities
 
 
 class ThreadState(Enum):

@@ -22,6 +22,13 @@ class Prot(enum.IntFlag):
     W = 2
     X = 4
 
+class CapProt(enum.IntFlag):
+    """What a page's descriptor lets tags do: a load sees one, or faults on one (neither: it sees none); a store."""
+
+    LOAD = 1
+    LOAD_FAULT = 2
+    STORE = 4
+
 class Watch(enum.IntFlag):
     READ = 1
     WRITE = 2
@@ -268,6 +275,13 @@ class Machine:
     def translate(self, thread: int, address: int) -> int | None:
         """The physical address that the thread's current regime makes of a virtual one, whatever may be done there;
         None when its page tables have no answer. Changes nothing."""
+    def mappings(self, thread: int) -> list[tuple[int, int, int, int, int, bool]]:
+        """(address, size, physical address, protection, what capabilities may do, device) of what the thread's page
+        tables map, in order of virtual addresses, as far as something is mapped behind it; nothing where they are off.
+
+        The protection is that of the thread's exception level, the fifth number a set of CapProt.
+        OverflowError when the tables go on beyond 2^22 pages, blocks and gaps.
+        """
 
     # Running.
     def run(self, thread: int, max_ticks: int) -> Stop:

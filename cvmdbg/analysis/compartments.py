@@ -40,6 +40,11 @@ class Places:
         self._modules = [entry for entry in loaded if entry.state]
         self.gates = {g.value & VALUE & ~1 for c in compartments for g in c.grants if g.name == GATE}
 
+    @property
+    def is_machine(self) -> bool:
+        """Is the guest a whole machine: one compartment from address 0 to the end, no system below it?"""
+        return [(c.base, c.end) for c in self.compartments] == [(0, 1 << 64)]
+
     def at(self, address: int) -> Compartment | None:
         """The compartment whose own memory holds an address: the smallest, where a machine as a whole is one too."""
         found = None

@@ -230,9 +230,21 @@ def _page(case: Case) -> None:
     case.next.append("backtrace 5")
 
 
+_WALKS = {
+    0: "An address is larger than the physical ones",
+    1: "There is no translation",
+    2: "The access flag is not set",
+}
+"""ESR.xFSC, bits 5..2: why a walk failed (Arm DDI 0487, ESR_ELx, ISS of an abort)."""
+
+
 def _unmapped(case: Case) -> None:
     case.say(through(case) if case.fault.access != "fetch" else f"fetch at {case.place(case.pc)}")
     case.say(f"{hexa(case.fault.address)} is not mapped.")
+    if case.debugger.places.is_machine:
+        walked = _WALKS.get(case.fault.esr >> 2 & 0xF)
+        if walked is not None:
+            case.say(f"{walked}, says the walk of the page tables at level {case.fault.esr & 3}.")
     if case.fault.access == "fetch":
         fetch(case)
 

@@ -15,7 +15,7 @@ from cvmdbg.commands.table import Command, Json, Result
 from cvmdbg.forms import VALUE, capability_columns, hexa
 from cvmdbg.locations import address_of
 from cvmdbg.rows import RegisterRow
-from cvmdbg.target import UserError
+from cvmdbg.target import Region, UserError
 
 if TYPE_CHECKING:
     from cvmdbg.session import Session
@@ -278,15 +278,28 @@ def info_display(session: Session, text: str) -> Result:
     return table(panes.display_rows(session.live), empty="no displays; display EXPRESSION adds one")
 
 
+def _region_text(region: Region) -> str:
+    """Address, end, protection; behind page tables what tags may do and the physical address."""
+    end = hexa(region.address + region.size)
+    physical = f"  at {hexa(region.physical)}" if region.physical is not None else ""
+    return f" {hexa(region.address):>12} … {end:<12} {region.letters}{physical}"
+
+
+def _region_row(region: Region) -> dict[str, Json]:
+    row: dict[str, Json] = {"address": hex(region.address), "size": region.size, "prot": region.prot}
+    if region.physical is not None:
+        row |= {"capabilities": region.capabilities, "physical": hex(region.physical)}
+    return row
+
+
 def info_target(session: Session, text: str) -> Result:
     """Where the session stands, and the mapped memory."""
     debugger = session.live
     found = session.status()
     lines = [found.text]
-    lines += [f" {hexa(r.address):>12} … {hexa(r.address + r.size):<12} {r.prot}" for r in debugger.target.regions()]
-    regions: list[Json] = [
-        {"address": hex(r.address), "size": r.size, "prot": r.prot} for r in debugger.target.regions()
-    ]
+    mapped = debugger.target.regions()
+    lines += [_region_text(region) for region in mapped]
+    regions: list[Json] = [_region_row(region) for region in mapped]
     status = jsonable(found)
     return Result(tuple(lines), {"status": status, "regions": regions})
 

@@ -12,6 +12,7 @@ from cvmdbg.commands.report import jsonable, table
 from cvmdbg.commands.table import Command, Result
 from cvmdbg.debugger import CROSSING
 from cvmdbg.expressions import parse
+from cvmdbg.forms import hexa
 from cvmdbg.locations import describe_sites, locate
 from cvmdbg.slots import slot_rows, watch_slots
 from cvmdbg.target import TargetError, UserError
@@ -59,7 +60,7 @@ def _break(session: Session, text: str, temporary: bool = False) -> Result:
 def _place(session: Session, found: Breakpoint) -> Result:
     debugger = session.live
     location = locate(debugger, found.spec, inside=found.inside)
-    _mapped(session, location.addresses)
+    waiting = _mapped(session, location.addresses)
     found.sites, found.pending = location.addresses, location.pending
     found.badge, found.where = " ".join(location.badges), describe_sites(debugger, location)
     debugger.breakpoints.add(found)
@@ -70,17 +71,24 @@ def _place(session: Session, found: Breakpoint) -> Result:
         places = sites_text(found.sites)
         line = f"{word} {found.number} at {places}: {found.badge} {found.where}".rstrip()
         line += f" ({len(found.sites)} sites)" if len(found.sites) > 1 else ""
-    lines = (line, *((location.note,) if location.note else ()))
+    lines = (line, *((location.note,) if location.note else ()), *waiting)
     return Result(lines, jsonable(found.row), "breakpoints")
 
 
-def _mapped(session: Session, addresses: tuple[int, ...]) -> None:
-    """Refuse a place where nothing can ever run; the sentence says what a small number may have meant."""
+def _mapped(session: Session, addresses: tuple[int, ...]) -> list[str]:
+    """Refuse a place where nothing can ever run; the sentence says what a small number may have meant.
+
+    Of a machine, which may map anything by its page tables, it says what is not mapped now.
+    """
+    waiting = []
     for address in addresses:
         try:
             session.live.read(address & ~3, 4)
         except TargetError as error:
-            raise UserError(f"no breakpoint there: {error}") from None
+            if not session.live.places.is_machine:
+                raise UserError(f"no breakpoint there: {error}") from None
+            waiting.append(f"{hexa(address)} is not mapped now: it waits for page tables that map it")
+    return waiting
 
 
 def break_(session: Session, text: str) -> Result:

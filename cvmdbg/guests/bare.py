@@ -1,5 +1,7 @@
 """Bare-metal Morello programs: one ELF, loaded by physical address, entered at EL3 with the MMU off.
 
+An ELF may be linked at virtual addresses of its own (p_vaddr), for when its page tables put it there.
+
     0 … 0x13000000    RAM
     0x13000000        the tube: a byte stored here is printed, the byte 4 ends the run
 
@@ -59,20 +61,24 @@ class Bare:
 
     def compartments(self) -> tuple[Compartment, ...]:
         """The whole machine is one compartment."""
+        places = {(s.paddr, s) for s in self._elf.segments} | {(s.vaddr, s) for s in self._elf.segments}
         parts = tuple(
-            Part("text" if s.flags & elf.PF_X else "data", "segment", s.paddr, s.memsz, s.letters, "rwx")
-            for s in self._elf.segments
+            Part("text" if s.flags & elf.PF_X else "data", "segment", address, s.memsz, s.letters, "rwx")
+            for address, s in sorted(places, key=lambda place: place[0])
         )
         pure = bool(self._elf.entry & 1)
         return (Compartment("M", "bare machine", 0, RAM, 0, 1 << 64, None, pure, parts=parts),)
 
     def modules(self) -> tuple[Module, ...]:
-        first = self._elf.segments[0]
-        end = max(s.paddr + s.memsz for s in self._elf.segments)
-        content = self._elf.content
+        """The program where it is loaded; and where it is linked, for when its page tables put it there."""
+        segments, content = self._elf.segments, self._elf.content
         sha256 = hashlib.sha256(content).hexdigest()
-        base = first.paddr - first.vaddr
-        return (Module(self.name, self.name, base, end - base, "M", sha256, content),)
+        moved = segments[0].paddr - segments[0].vaddr
+        ends = {moved: max(s.paddr + s.memsz for s in segments)} | {0: max(s.vaddr + s.memsz for s in segments)}
+        return tuple(
+            Module(self.name, self.name, base % (1 << 64), end - base, "M", sha256, content)
+            for base, end in ends.items()
+        )
 
     def symbols(self) -> tuple[Symbol, ...]:
         return ()
@@ -112,7 +118,7 @@ class Bare:
 
     def _reset(self) -> tuple[Effect, ...]:
         """PCC at the entry, PCC and DDC over everything; an odd entry begins in C64."""
-        entry = self._elf.entry
+        entry = entry_of(self._elf)
         mode = [RegisterWrite(0, "cpsr", EL3H_MASKED | C64)] if entry & 1 else []
         everything = Capability.almighty()
         return (
@@ -138,5 +144,14 @@ def _check(program: Elf) -> None:
                 f"{program.name}: program header {segment.index} reaches {segment.paddr + segment.memsz:#x}, "
                 f"past the end of RAM, {RAM:#x}"
             )
-    if program.entry >= RAM:
-        raise ElfError(f"{program.name}: its entry point, {program.entry:#x}, lies past the end of RAM, {RAM:#x}")
+    entry = entry_of(program)
+    if entry >= RAM:
+        raise ElfError(f"{program.name}: its entry point, {entry:#x}, lies past the end of RAM, {RAM:#x}")
+
+
+def entry_of(program: Elf) -> int:
+    """Where it begins: an entry in a segment of code lies where that segment is loaded, as QEMU has it."""
+    for s in program.segments:
+        if s.flags & elf.PF_X and s.vaddr <= program.entry < s.vaddr + s.filesz:
+            return program.entry - s.vaddr + s.paddr
+    return program.entry

@@ -133,7 +133,10 @@ class Compartment:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """An ELF file in a compartment at an absolute base. ``content`` is the file, so symbols need no host path."""
+    """An ELF file in a compartment. ``content`` is the file, so symbols need no host path.
+
+    ``base`` is what is added to the file's addresses, modulo 2^64: one linked above where it lies has a large one.
+    """
 
     name: str
     path: str

@@ -263,7 +263,7 @@ class EmulatorTarget(InferiorTarget):
                 return (Reason(StopKind.BREAKPOINT),)
         return stop
 
-    def peek(self, look: Callable[[_core.Machine], T]) -> T:
+    def peek(self, look: Callable[[_core.Machine], T], /) -> T:
         """Looks at memory; pages that are missing are fetched first."""
         while True:
             try:

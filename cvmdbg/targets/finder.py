@@ -14,6 +14,7 @@ from cvmdbg.targets import translate
 from cvmdbg.targets.inferior import Inferior
 from cvmdbg.targets.player import Player
 from cvmdbg.targets.registers import number, read_register
+from cvmdbg.targets.translation import Virtual
 from emulator_core import _core
 from sessions.event import CapabilityWrite, Effect, Event, Map, MemoryWrite, RegisterWrite, Unmap
 from sessions.mark import Mark
@@ -71,8 +72,11 @@ class Finder:
         point, before = self._timeline.points[index], self._timeline.points[index - 1]
         if not pages.isdisjoint(self._timeline.touched(point)):
             return True
+        first, length = min(pages), max(pages) + PAGE - min(pages)
+        if Virtual(self._player.inferior).translates:
+            first, length = 0, 1 << 64  # events say physical addresses; where the pages were then is not known here
         return any(
-            _writes(event, min(pages), max(pages) + PAGE - min(pages))
+            _writes(event, first, length)
             for event in map(self._timeline.events.at, range(before.mark.event, point.mark.event))
         )
 
@@ -100,12 +104,19 @@ class Finder:
         try:
             for mark, what in self._play(start, end):
                 if isinstance(what, Event):
-                    if access != "r" and _writes(what, address, size):
+                    if access != "r" and self._written(what, address, size):
                         yield Access(mark, self._current, self._pc(self._current), "event", address, size, what.label)
                 elif what is not None:
                     yield Access(mark, self._current, what.pc, what.access, what.address, what.size)
         finally:
             machine.remove_watchpoint(watch)
+
+    def _written(self, event: Event, address: int, size: int) -> bool:
+        """Does an event, which says physical addresses, write into a virtual range?"""
+        try:
+            return any(_writes(event, *piece) for piece in Virtual(self._inferior).pieces(address, size))
+        except TargetError:
+            return False  # nothing is mapped there now
 
     @property
     def _current(self) -> int:

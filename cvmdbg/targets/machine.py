@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from cvmdbg.target import Capabilities, Region, Register, Stop, Stops, TargetError, Thread
+from cvmdbg.target import Capabilities, Region, Register, Stop, Stops, Thread
 from cvmdbg.targets.breaks import Breaks
-from cvmdbg.targets.inferior import Inferior, prot_letters
+from cvmdbg.targets.inferior import Inferior
 from cvmdbg.targets.registers import REGISTERS, read_register, read_registers
+from cvmdbg.targets.translation import Virtual, peek_at
 from emulator_core import _core
 from sessions.event import CapabilityWrite, Effect, MemoryWrite, RegisterWrite
 
@@ -31,6 +32,7 @@ class InferiorTarget:
 
     def __init__(self, inferior: Inferior) -> None:
         self.inferior = inferior
+        self.virtual = Virtual(inferior, self.peek)
         self._memory = _Memory(self)
         self.breaks = Breaks(inferior.machine)
         self._stop = Stop(-1, 0, 0, ())
@@ -73,7 +75,8 @@ class InferiorTarget:
         )
 
     def regions(self) -> tuple[Region, ...]:
-        return tuple(Region(a, size, prot_letters(prot)) for a, size, prot, _ in self.inferior.machine.regions())
+        """By virtual address, as the current thread translates them."""
+        return self.virtual.regions()
 
     def read_register(self, thread: int, name: str) -> int:
         """129 bits for a capability register, 128 for a vector, 64 otherwise."""
@@ -85,56 +88,27 @@ class InferiorTarget:
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes at a virtual address, as the current thread translates it."""
-        if not self._translates():
-            return self.peek(lambda machine: machine.read(address, size))
-        return b"".join(self._read_at(*place) for place in self.places(address, size))
+        return self.virtual.read(address, size)
 
     def read_capability(self, address: int) -> int:
         """The granule at a 16-aligned address, 129 bits (a guest's View)."""
-        return self._memory.read(address)
+        return self.virtual.capability(address)
 
-    def peek(self, look: Callable[[_core.Machine], T]) -> T:
-        """Looks at memory; an unmapped address becomes a TargetError that names it."""
-        try:
-            return look(self.inferior.machine)
-        except _core.Unmapped as error:
-            raise TargetError(f"{error.args[0]:#x} is not mapped") from None
+    def peek(self, look: Callable[[_core.Machine], T], /) -> T:
+        """Looks at physical memory; an unmapped address becomes a TargetError that names it."""
+        return peek_at(self.inferior, look)
 
     def write_register(self, thread: int, name: str, value: int) -> None:
         self.edit(RegisterWrite(thread, name, value))
 
     def write(self, address: int, content: bytes) -> None:
         """All of it, or nothing where a part is not mapped."""
-        places = list(self.places(address, len(content)))
-        for place in places:
-            self._read_at(*place)
-        for start, size in places:
+        pieces = list(self.virtual.pieces(address, len(content)))
+        for start, size in pieces:
+            self.virtual.read_physical(start, size)
+        for start, size in pieces:
             self.edit(MemoryWrite(start, content[:size]))
             content = content[size:]
-
-    def places(self, address: int, size: int) -> Iterator[tuple[int, int]]:
-        """Physical address and size of each piece of a virtual range; TargetError at the first without translation."""
-        machine, thread, end = self.inferior.machine, self.inferior.schedule.current, address + size
-        if not self._translates():
-            yield address, size
-            return
-        while address < end:
-            count = min(end - address, _core.PAGE - address % _core.PAGE)
-            start = machine.translate(thread, address)
-            if start is None:
-                raise TargetError(f"{address:#x} is not mapped: the page tables have no translation")
-            yield start, count
-            address += count
-
-    def place(self, address: int) -> int:
-        """The physical address of a virtual one."""
-        return next(self.places(address, 1))[0]
-
-    def _translates(self) -> bool:
-        return self.inferior.machine.translates(self.inferior.schedule.current)
-
-    def _read_at(self, address: int, size: int) -> bytes:
-        return self.peek(lambda machine: machine.read(address, size))
 
     def _pc(self, thread: int) -> int:
         return read_register(self.inferior.machine, thread, "pc") if thread >= 0 else 0
@@ -147,16 +121,11 @@ class _Memory:
         self._target = target
 
     def read(self, address: int) -> int:
-        place = self._target.place(address)
-        raw, tag = self._target.peek(lambda machine: machine.read_capability(place))
-        return int(tag) << 128 | raw
+        return self._target.virtual.capability(address)
 
     def write(self, address: int, value: int) -> None:
-        place = self._target.place(address)
+        place = self._target.virtual.physical(address)
         self._target.edit(CapabilityWrite(place, value & RAW, bool(value >> 128)))
 
     def tags(self, address: int, size: int) -> bytes:
-        return b"".join(self._at(*place) for place in self._target.places(address, size))
-
-    def _at(self, address: int, size: int) -> bytes:
-        return self._target.peek(lambda machine: machine.read_tags(address, size))
+        return self._target.virtual.tags(address, size)

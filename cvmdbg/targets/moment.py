@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from cvmdbg.target import Step, TargetError
+from cvmdbg.target import Step
 from cvmdbg.targets.inferior import Inferior
 from cvmdbg.targets.registers import LOW, NUMBERS, read_register
+from cvmdbg.targets.translation import Virtual
 from emulator_core import _core
 from emulator_core.capability import Capability
 from sessions.mark import Mark
@@ -24,6 +25,7 @@ class ScratchMoment:
         self.edited = False
         self._ddc = (0, 0, 0)  # the last one, with its base and length
         self._inferior = Inferior()
+        self._virtual = Virtual(self._inferior)
         timeline.seek(self._inferior, mark)
 
     @property
@@ -75,17 +77,11 @@ class ScratchMoment:
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes."""
-        try:
-            return self._inferior.machine.read(address, size)
-        except _core.Unmapped:
-            raise TargetError(f"{address:#x} is not mapped") from None
+        return self._virtual.read(address, size)
 
     def tag(self, address: int) -> bool:
         """The tag of a granule."""
-        try:
-            return bool(self._inferior.machine.read_tags(address & ~15, 16)[0])
-        except _core.Unmapped:
-            raise TargetError(f"{address:#x} is not mapped") from None
+        return bool(self._virtual.tags(address & ~15, 16)[0])
 
     def pc(self, thread: int) -> int:
         """The absolute pc of a thread."""

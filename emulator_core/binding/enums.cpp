@@ -3,6 +3,7 @@
 #include "values.h"
 
 enum class Prot { R = EMU_PROT_R, W = EMU_PROT_W, X = EMU_PROT_X };
+enum class CapProt { LOAD = EMU_CAP_LOAD, LOAD_FAULT = EMU_CAP_LOAD_FAULT, STORE = EMU_CAP_STORE };
 enum class Watch { READ = EMU_WATCH_READ, WRITE = EMU_WATCH_WRITE, TAG = EMU_WATCH_TAG };
 
 void bind_enums(nb::module_ &m) {
@@ -10,6 +11,10 @@ void bind_enums(nb::module_ &m) {
         .value("R", Prot::R)
         .value("W", Prot::W)
         .value("X", Prot::X);
+    nb::enum_<CapProt>(m, "CapProt", nb::is_arithmetic(), nb::is_flag())
+        .value("LOAD", CapProt::LOAD)
+        .value("LOAD_FAULT", CapProt::LOAD_FAULT)
+        .value("STORE", CapProt::STORE);
     nb::enum_<Watch>(m, "Watch", nb::is_arithmetic(), nb::is_flag())
         .value("READ", Watch::READ)
         .value("WRITE", Watch::WRITE)

@@ -69,6 +69,7 @@ class Machine {
     void set_sysreg(int thread, const char *name, nb::int_ value);
     bool translates(int thread) const;
     std::optional<uint64_t> translate(int thread, uint64_t address) const;
+    nb::list mappings(int thread) const;
 
     struct emu_stop run(int thread, uint64_t max_ticks);
     nb::object run_call(int thread, uint64_t max_ticks);

@@ -1,6 +1,8 @@
 // Memory and its mapping.
 #include "machine.h"
 
+#include <stdexcept>
+
 void Machine::check_range(int result) {
     if (result)
         throw nb::value_error("a mapping is whole pages below 2^48, and only mapped memory has protection");
@@ -94,6 +96,33 @@ void Machine::write_capability(uint64_t address, nb::int_ raw, bool tag) {
     emu_write_cap(emu, address, c);
 }
 
+bool Machine::translates(int thread) const {
+    check_idle();
+    return emu_translates(emu, thread);
+}
+
+std::optional<uint64_t> Machine::translate(int thread, uint64_t address) const {
+    check_idle();
+    check_thread(thread);
+    uint64_t pa;
+    if (!emu_translate(emu, thread, address, &pa)) return std::nullopt;
+    return pa;
+}
+
+nb::list Machine::mappings(int thread) const {
+    check_idle();
+    check_thread(thread);
+    std::vector<struct emu_mapping> list;
+    size_t count = emu_mappings(emu, thread, nullptr, 0);
+    if (count == SIZE_MAX) throw std::overflow_error("the page tables map too many pieces to list");
+    list.resize(count);
+    emu_mappings(emu, thread, list.data(), list.size());
+    nb::list out;
+    for (const struct emu_mapping &m : list)
+        out.append(nb::make_tuple(m.address, m.size, m.physical, m.prot, m.cap_prot, m.device));
+    return out;
+}
+
 void bind_machine_memory(MachineClass &c) {
     c.def("map", &Machine::map, "address"_a, "size"_a, "prot"_a)
         .def("unmap", &Machine::unmap, "address"_a, "size"_a)
@@ -105,5 +134,8 @@ void bind_machine_memory(MachineClass &c) {
         .def("write", &Machine::write, "address"_a, "content"_a)
         .def("read_tags", &Machine::read_tags, "address"_a, "size"_a)
         .def("read_capability", &Machine::read_capability, "address"_a)
-        .def("write_capability", &Machine::write_capability, "address"_a, "raw"_a, "tag"_a);
+        .def("write_capability", &Machine::write_capability, "address"_a, "raw"_a, "tag"_a)
+        .def("translates", &Machine::translates, "thread"_a)
+        .def("translate", &Machine::translate, "thread"_a, "address"_a)
+        .def("mappings", &Machine::mappings, "thread"_a);
 }

@@ -118,19 +118,6 @@ void Machine::set_sysreg(int thread, const char *name, nb::int_ value) {
     if (emu_set_sysreg(emu, thread, name, cap_of_bits(value))) throw nb::key_error(name);
 }
 
-bool Machine::translates(int thread) const {
-    check_idle();
-    return emu_translates(emu, thread);
-}
-
-std::optional<uint64_t> Machine::translate(int thread, uint64_t address) const {
-    check_idle();
-    check_thread(thread);
-    uint64_t pa;
-    if (!emu_translate(emu, thread, address, &pa)) return std::nullopt;
-    return pa;
-}
-
 void bind_machine_registers(MachineClass &c) {
     c.def("add_thread", &Machine::add_thread, "mode"_a = EMU_MODE_USER)
         .def("remove_thread", &Machine::remove_thread, "thread"_a)
@@ -141,9 +128,7 @@ void bind_machine_registers(MachineClass &c) {
         .def("set_word", &Machine::set_word, "thread"_a, "reg"_a, "value"_a)
         .def("words", &Machine::words, "thread"_a)
         .def("get_sysreg", &Machine::get_sysreg, "thread"_a, "name"_a)
-        .def("set_sysreg", &Machine::set_sysreg, "thread"_a, "name"_a, "value"_a)
-        .def("translates", &Machine::translates, "thread"_a)
-        .def("translate", &Machine::translate, "thread"_a, "address"_a);
+        .def("set_sysreg", &Machine::set_sysreg, "thread"_a, "name"_a, "value"_a);
 }
 
 void bind_register_names(nb::module_ &m) { m.def("register_names", &register_names); }

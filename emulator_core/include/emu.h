@@ -121,7 +121,7 @@ struct emu_stop {
     uint64_t pc;   /* absolute virtual address */
     struct emu_fault fault;
     int watch;        /* id of the watchpoint */
-    uint64_t address; /* of the watched or device access; of the absent page */
+    uint64_t address; /* of the watched access; of the device access, physical; of the absent page */
     uint32_t size;
     uint64_t value;         /* device: the stored value; syscall: its immediate */
     uint64_t instruction;   /* watchpoint: pc of the access */
@@ -195,6 +195,20 @@ int emu_set_sysreg(struct emu *, int thread, const char *name, struct emu_cap va
 bool emu_translates(struct emu *, int thread);
 bool emu_translate(struct emu *, int thread, uint64_t va, uint64_t *pa);
 
+/* What stage 1 maps where the thread stands, by virtual address: as far as the physical side is mapped,
+ * pieces that go on from each other put together. */
+struct emu_mapping {
+    uint64_t address, size, physical;
+    unsigned prot;     /* EMU_PROT_… of the thread's privilege and of the region */
+    unsigned cap_prot; /* EMU_CAP_… */
+    bool device;
+};
+/* A load sees a tag, or faults on one (neither: it sees none); one may be stored. */
+enum { EMU_CAP_LOAD = 1, EMU_CAP_LOAD_FAULT = 2, EMU_CAP_STORE = 4 };
+enum { EMU_MAPPINGS_SEARCHED = 1 << 22 }; /* pages, blocks and gaps that are looked at */
+/* How many there are; SIZE_MAX when the tables go on beyond what is searched. Nothing changes. */
+size_t emu_mappings(struct emu *, int thread, struct emu_mapping *out, size_t capacity);
+
 /* Running. max_ticks 0 returns at once; UINT64_MAX is no budget. */
 void emu_run(struct emu *, int thread, uint64_t max_ticks, struct emu_stop *out);
 void emu_interrupt(struct emu *); /* from any thread */
@@ -223,11 +237,9 @@ size_t emu_breakpoints(struct emu *, uint64_t *out, size_t capacity);           
 int emu_watch_add(struct emu *, uint64_t address, uint64_t size, unsigned access); /* id, or -1 */
 int emu_watch_remove(struct emu *, int id);
 size_t emu_crossings(struct emu *, struct emu_crossing *out, size_t capacity); /* drains */
-/* How many crossings the ring holds before EMU_STOP_RING_FULL: 1 stops just after every crossing. */
+/* How many crossings the ring holds before EMU_STOP_RING_FULL: 1 stops just after every crossing; 4096 at
+ * first. */
 void emu_set_ring_limit(struct emu *, size_t crossings);
-/* How many crossings the ring holds before EMU_STOP_RING_FULL (1: every crossing stops the run just after
- * it). At least 1; the default is 4096. */
-void emu_set_ring_capacity(struct emu *, size_t crossings);
 
 /* Whole state: memory with tags, registers, ticks. A snapshot shares pages copy-on-write. */
 struct emu_snapshot *emu_save(struct emu *);

@@ -66,10 +66,10 @@ static bool span_find(struct cpu *cpu, uint64_t va, unsigned size, enum emu_acce
            (first == size || part_find(cpu, va + first, size - first, access, &out->part[1]));
 }
 
-static void device_store(struct cpu *cpu, uint64_t va, unsigned size, const void *in) {
+static void device_store(struct cpu *cpu, uint64_t pa, unsigned size, const void *in) {
     struct emu_stop *stop = stop_after(cpu, EMU_STOP_DEVICE);
     if (!stop) return;
-    stop->address = va;
+    stop->address = pa;
     stop->size = size;
     memcpy(&stop->value, in, size < 8 ? size : 8);
 }
@@ -94,13 +94,13 @@ static bool part_clear_tags(const struct part *p) {
     return had;
 }
 
-bool span_write(struct cpu *cpu, const struct span *s, uint64_t va, const void *in) {
+bool span_write(struct cpu *cpu, const struct span *s, const void *in) {
     const uint8_t *bytes = in;
     bool had_tag = false;
-    for (unsigned i = 0; i < s->count; bytes += s->part[i].size, va += s->part[i++].size) {
+    for (unsigned i = 0; i < s->count; bytes += s->part[i++].size) {
         const struct part *p = &s->part[i];
         if (!p->frame) {
-            device_store(cpu, va, p->size, bytes);
+            device_store(cpu, p->pa, p->size, bytes);
             continue;
         }
         memcpy(p->frame->data + p->offset, bytes, p->size);
@@ -146,7 +146,7 @@ static bool store(struct cpu *cpu, struct va va, unsigned size, unsigned element
     if (!va_check(cpu, va, size, CAP_PERM_STORE, EMU_WRITE)) return false;
     if (!data_aligned(cpu, va.address, size, element, flags, true)) return false;
     if (!span_find(cpu, va.address, size, EMU_WRITE, &s)) return false;
-    bool had_tag = span_write(cpu, &s, va.address, in);
+    bool had_tag = span_write(cpu, &s, in);
     watch_access(cpu, va.address, size, EMU_WRITE, had_tag);
     return true;
 }

@@ -41,9 +41,13 @@ static unsigned tag_generation(struct cpu *cpu, uint64_t va) {
     return cpu->sys.word[cctlr[cpu_el(cpu)]] >> upper & 1;
 }
 
+bool tag_load_faults(struct cpu *cpu, const struct page_tags *t, uint64_t va) {
+    return t->load_fault && tag_generation(cpu, va) == t->load_generation;
+}
+
 /* CheckLoadTagsPermission, CheckStoreTagsPermission of a tag that is there. */
 static bool tag_may_load(struct cpu *cpu, const struct page_tags *t, uint64_t va) {
-    if (!t->load_fault || tag_generation(cpu, va) != t->load_generation) return true;
+    if (!tag_load_faults(cpu, t, va)) return true;
     return page_fault(cpu, EMU_FAULT_CAP_PAGE, va, EMU_GRANULE, EMU_READ_CAP);
 }
 
@@ -82,10 +86,10 @@ static uint32_t store_needs(struct cap c) {
 }
 
 /* Did a tag go or come? */
-static bool granule_write(struct cpu *cpu, const struct part *p, uint64_t va, struct cap c) {
+static bool granule_write(struct cpu *cpu, const struct part *p, struct cap c) {
     struct span whole = {.part = {*p}, .count = 1};
     uint64_t words[2] = {c.lo, c.hi};
-    bool had = span_write(cpu, &whole, va, words);
+    bool had = span_write(cpu, &whole, words);
     if (p->frame) *tag_of(p, 0) = c.tag;
     return had || c.tag;
 }
@@ -98,7 +102,7 @@ static bool cap_may_store(struct cpu *cpu, struct va va, struct cap c, unsigned 
 static bool store_cap(struct cpu *cpu, struct va va, struct cap c, unsigned alignment) {
     struct part part;
     if (!cap_may_store(cpu, va, c, alignment, &part)) return false;
-    bool tags = granule_write(cpu, &part, va.address, c);
+    bool tags = granule_write(cpu, &part, c);
     watch_access(cpu, va.address, EMU_GRANULE, EMU_WRITE_CAP, tags);
     return true;
 }

@@ -26,8 +26,11 @@ void page_absent(struct cpu *, uint64_t pa, uint64_t va, unsigned size, enum emu
 bool aligned(struct cpu *, uint64_t va, unsigned size, unsigned alignment, enum emu_access);
 bool part_find(struct cpu *, uint64_t va, unsigned size, enum emu_access, struct part *out);
 
+/* Does the descriptor refuse the load of a tag, with the generation of tags that is let through now? */
+bool tag_load_faults(struct cpu *, const struct page_tags *, uint64_t va);
+
 /* Bytes go in, tags go; whether a tag was set is what a watcher of tags asks. */
-bool span_write(struct cpu *, const struct span *, uint64_t va, const void *in);
+bool span_write(struct cpu *, const struct span *, const void *in);
 /* Who makes the access that begins: AccType_UNPRIV, unless PSTATE.UAO overrides it. */
 void access_as(struct cpu *, unsigned flags);
 void tlb_fill(struct cpu *, uint64_t va, const struct translation *, struct frame *);

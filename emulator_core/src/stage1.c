@@ -213,6 +213,22 @@ struct walk stage1_walk(struct cpu *cpu, uint64_t va, unsigned el) {
     }
 }
 
+unsigned stage1_reach(struct cpu *cpu, uint64_t va, unsigned el, unsigned level) {
+    struct half h = half_of(cpu, va, el);
+    return reach(&h, level);
+}
+
+bool stage1_range(struct cpu *cpu, unsigned el, bool upper, uint64_t *first, uint64_t *last) {
+    if (upper && el >= EL2) return false;
+    struct half h = el >= EL2 ? half_of_high_el(cpu, el) : half_of_el1(cpu, upper);
+    unsigned size = input_size(&h);
+    if (h.off || size > LARGEST_INPUT) return false;
+    uint64_t below = ((uint64_t)1 << size) - 1;
+    *first = upper ? ~below : 0;
+    *last = upper ? UINT64_MAX : below;
+    return true;
+}
+
 /*   status   0000LL address size   0001LL translation   0010LL access flag   0011LL permission */
 uint32_t walk_status(const struct walk *w) {
     return (uint32_t)(w->fault - WALK_ADDRESS_SIZE) << 2 | w->level;

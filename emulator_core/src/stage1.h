@@ -20,6 +20,11 @@ struct walk {
 
 /* el is the one whose access it is (LDTR at EL1: 0). */
 struct walk stage1_walk(struct cpu *, uint64_t va, unsigned el);
+/* Bits of the address below a descriptor of this level, in the half that va is in. */
+unsigned stage1_reach(struct cpu *, uint64_t va, unsigned el, unsigned level);
+/* The addresses that a half of the regime of el translates, first to last; false where there are none. Only
+ * EL0 and EL1 have an upper half. */
+bool stage1_range(struct cpu *, unsigned el, bool upper, uint64_t *first, uint64_t *last);
 /* ESR's status code for a walk that failed. */
 uint32_t walk_status(const struct walk *);
 

@@ -3,9 +3,9 @@
 import struct
 
 import pytest
-from morello_board import CODE, MEMORY, MEMORY_SIZE, PCC, Board, almighty, bare, bounded, word
+from morello_board import CODE, CPSR, MEMORY, MEMORY_SIZE, PCC, Board, almighty, bare, bounded, word
 
-from emulator_core._core import Capability, Prot
+from emulator_core._core import Capability, CapProt, Prot
 
 TABLES = 0x10_0000  # level 0 and then one table a level
 # TCR_EL3: T0SZ 16, so level 0; PS 48 bits; HPD; HWU60 and HWU61 enable the descriptor's capability bits
@@ -131,3 +131,62 @@ def test_addresses_beyond_the_input_size_fault() -> None:
     board = mapped()
     board.set(1, almighty(1 << 50))
     assert status(board, LOAD_X) == TRANSLATION | 0
+
+
+# ---- the tables as a list ------------------------------------------------------------------------------------
+
+TCR_EL1 = 16 | 16 << 16 | 2 << 30 | 5 << 32 | 1 << 41 | 1 << 42 | 3 << 44 | 3 << 48
+"""48 bits each half, 4 KiB; descriptors say what tags may do."""
+EVERY = Prot.R | Prot.W | Prot.X
+BOTH = CapProt.LOAD | CapProt.STORE
+
+
+def test_what_is_mapped_is_listed_by_virtual_address() -> None:
+    board = mapped()
+    listed = board.machine.mappings(board.thread)
+    tables, code = (TABLES, 0x8000, TABLES), (CODE, 0x1000, CODE)
+    memory = (MEMORY, MEMORY_SIZE, MEMORY)
+    assert [entry[:3] for entry in listed] == sorted([tables, code, memory, (VIRTUAL, 0x1000, MEMORY)])
+    assert listed[-1] == (VIRTUAL, 0x1000, MEMORY, Prot.R | Prot.W, BOTH, False)
+
+
+@pytest.mark.parametrize(
+    ("leaf", "prot", "tags"),
+    [
+        (MEMORY | PAGE | PLAIN | READ_ONLY, Prot.R, BOTH),
+        (MEMORY | PAGE | AF | LOAD_TAGS, Prot.R | Prot.W, CapProt.LOAD),
+        (MEMORY | PAGE | AF | STORE_TAGS, Prot.R | Prot.W, CapProt.STORE),
+        (MEMORY | PAGE | AF, Prot.R | Prot.W, 0),
+    ],
+)
+def test_the_list_says_what_may_be_done(leaf: int, prot: int, tags: int) -> None:
+    board = mapped(leaf)
+    assert board.machine.mappings(board.thread)[-1] == (VIRTUAL, 0x1000, MEMORY, prot, tags, False)
+
+
+def test_a_page_without_its_access_flag_is_not_listed() -> None:
+    board = mapped(MEMORY | PAGE)
+    assert all(entry[0] != VIRTUAL for entry in board.machine.mappings(board.thread))
+
+
+def test_both_halves_of_el1_are_listed() -> None:
+    board = mapped()
+    for name, value in [("TTBR0_EL1", TABLES), ("TTBR1_EL1", TABLES), ("TCR_EL1", TCR_EL1), ("SCTLR_EL1", 0x30C5_0831)]:
+        board.machine.set_sysreg(board.thread, name, value)
+    board[CPSR] = board[CPSR] & ~0xF | 5
+    low = [entry for entry in board.machine.mappings(board.thread) if not entry[0] >> 63]
+    high = [entry for entry in board.machine.mappings(board.thread) if entry[0] >> 63]
+    assert low[-1][:3] == (VIRTUAL, 0x1000, MEMORY)
+    assert [(address - (0xFFFF << 48), *rest) for address, *rest in high] == low
+
+
+def test_tables_that_lead_into_themselves_are_not_listed_for_ever() -> None:
+    board = mapped()
+    board.machine.write(TABLES, struct.pack("<Q", TABLES | TABLE) * 512)
+    with pytest.raises(OverflowError, match="the page tables map too many pieces to list"):
+        board.machine.mappings(board.thread)
+
+
+def test_without_tables_nothing_is_listed() -> None:
+    board = bare()
+    assert board.machine.mappings(board.thread) == []

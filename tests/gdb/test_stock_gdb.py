@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.gdb.clients import Gdb, needed, server
+from tests.targets.paged import DATA, HIGH, SYMBOLS, TEXT, program
 
 START = 0x24A3B4
 """Where the demo's monitor enters its first compartment: pc at tick 0."""
@@ -152,3 +153,21 @@ def test_an_endless_guest_is_interrupted(gdb: Gdb, tmp_path: Path) -> None:
         assert gdb.number("$x0") > 1000
         assert "0x0000000013000000" in gdb.command("info mem")
         assert "spin.elf" in gdb.command("info inferiors")
+
+
+def test_a_machine_that_turns_its_page_tables_on(gdb: Gdb, tmp_path: Path) -> None:
+    """gdb asks for the memory map while they are off, and must not refuse virtual addresses later."""
+    (tmp_path / "paged.elf").write_bytes(program())
+    with server(str(tmp_path / "paged.elf"), "--no-record") as address:
+        gdb.command(f"file {tmp_path / 'paged.elf'}")
+        gdb.command(f"target remote {address}")
+        assert gdb.number("$pc") == TEXT
+        gdb.command(f"break *{SYMBOLS['leaf']:#x}")
+        gdb.run("continue")
+        assert gdb.number("$pc") == SYMBOLS["leaf"]
+        assert gdb.number("*(long *)&counter") == 3
+        assert "c29b4126" in gdb.command("x/i $pc")
+        gdb.command(f"watch *(long *){DATA + HIGH + 16:#x}")
+        assert "watchpoint-trigger" in gdb.run("continue")
+        assert gdb.number(f"*(long *){DATA + HIGH + 16:#x}") == DATA + HIGH
+        assert "Cannot access" in gdb.command(f"x/gx {DATA:#x}")

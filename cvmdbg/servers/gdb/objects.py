@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from itertools import pairwise
 from xml.sax.saxutils import quoteattr
 
 from elftools.common.exceptions import ELFError
@@ -21,14 +22,14 @@ class Objects:
     def __init__(self, debugger: Debugger) -> None:
         self._debugger = debugger
         self._makers: dict[str, Callable[[], bytes]] = {"siginfo": self._siginfo}
-        if is_machine(debugger):
+        if debugger.places.is_machine:
             self._makers |= {"memory-map": self._memory_map, "exec-file": self._exec_file}
         else:
             self._makers["libraries-svr4"] = self._libraries
 
     @property
     def names(self) -> frozenset[str]:
-        """What this guest has. Only a machine's memory map stays as it is: gdb asks for it once, and believes it."""
+        """What this guest has."""
         return frozenset(self._makers)
 
     def make(self, name: str) -> bytes:
@@ -60,10 +61,15 @@ class Objects:
         return f'<library-list-svr4 version="1.0">{rows}</library-list-svr4>'.encode("utf-8", "surrogateescape")
 
     def _memory_map(self) -> bytes:
+        """What is mapped and, in rows of their own, the gaps.
+
+        gdb asks once and refuses what is not in it, but the machine may turn its page tables on later.
+        """
+        regions = self._debugger.target.regions()
+        edges = {0, (1 << 64) - 1} | {r.address for r in regions} | {r.address + r.size for r in regions}
         rows = "".join(
-            f'<memory type="{"ram" if "w" in region.prot else "rom"}" start="{region.address:#x}" '
-            f'length="{region.size:#x}"/>'
-            for region in self._debugger.target.regions()
+            f'<memory type="ram" start="{start:#x}" length="{end - start:#x}"/>'
+            for start, end in pairwise(sorted(edge for edge in edges if edge < 1 << 64))
         )
         return f"<memory-map>{rows}</memory-map>".encode()
 
@@ -71,12 +77,6 @@ class Objects:
         stop = self._debugger.target.stop
         reason, shown = stop.reason(StopKind.FAULT), told(stop)
         return siginfo(None if reason is None else reason.fault, 5 if shown is None else shown.signal)
-
-
-def is_machine(debugger: Debugger) -> bool:
-    """Is the guest a whole machine: one compartment from address 0 to the end, no system below it?"""
-    compartments = debugger.facts.compartments()
-    return len(compartments) == 1 and (compartments[0].base, compartments[0].end) == (0, 1 << 64)
 
 
 def calls_cross(debugger: Debugger) -> bool:

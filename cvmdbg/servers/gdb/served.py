@@ -10,7 +10,7 @@ from dataclasses import replace
 from cvmdbg.analysis.console import Unread
 from cvmdbg.debugger import Debugger, Halt
 from cvmdbg.frames import C64, DDCBO
-from cvmdbg.servers.gdb.objects import Objects, calls_cross, is_machine
+from cvmdbg.servers.gdb.objects import Objects, calls_cross
 from cvmdbg.servers.gdb.stops import number, sentence, told
 from cvmdbg.session import Session
 from cvmdbg.target import (
@@ -99,7 +99,7 @@ class Served:
     def description(self, dialect: Dialect, typed: bool) -> Description:
         if self.target.arch != "morello":
             return descriptions.X86_64
-        return descriptions.morello(dialect, typed, "" if is_machine(self.debugger) else "GNU/Linux")
+        return descriptions.morello(dialect, typed, "" if self.debugger.places.is_machine else "GNU/Linux")
 
     def threads(self) -> Sequence[ThreadFacts]:
         found = [t for t in self.target.threads() if t.state is not ThreadState.EXITED]
