@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
     from cvmdbg.session import Session
 
 TOOLS = tuple(f"cvmdbg.{n}" for n in ("recordings_cli", "serve_cli", "cap", "isa_cli", "strace_cli", "bench"))
+COLLECTING = (50_000, 20, 50)
+"""Thresholds of the collector of cycles: events and calls come in masses, and none is part of one."""
 EPILOG = "PATH is a folder with a cvm.yaml, a cvm.yaml, a bare-metal or Linux ELF file, or demo:NAME."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; exit status 0, 1 after a mistake of the user, 2 when a target failed."""
+    gc.set_threshold(*COLLECTING)
     words = list(sys.argv[1:] if arguments is None else arguments)
     words, rest = _split(words)
     parser = _parser()

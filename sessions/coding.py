@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from operator import attrgetter
 
 from sessions.columns import Column, Fetch, Malformed, Reader, Shapes, Store, Writer, inflated, shuffled, unshuffled
 from sessions.event import (
@@ -124,9 +125,9 @@ def pack_events(events: Sequence[Event], store: Store) -> bytes:
     """Ticks, labels, numbers of effects; then the effects of all."""
     writer = Writer(store)
     writer.unsigned([len(events)])
-    effects = [event.effects for event in events]
-    writer.unsigned([event.tick for event in events])
-    writer.column(Column.TEXT, [event.label for event in events])
+    effects = list(map(attrgetter("effects"), events))
+    writer.unsigned(list(map(attrgetter("tick"), events)))
+    writer.column(Column.TEXT, list(map(attrgetter("label"), events)))
     writer.numbers("I", list(map(len, effects)))
     writer.items(list(chain.from_iterable(effects)), EFFECTS)
     return writer.packed()

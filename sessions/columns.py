@@ -79,7 +79,10 @@ class Writer:
         kinds = list(map(type, items))
         present = set(kinds)
         codes = {kind: shapes[kind][0] for kind in present}
-        self._out.append(bytes(map(codes.__getitem__, kinds)))
+        if len(present) == 1:
+            self._out.append(bytes(codes.values()) * len(items))
+        else:
+            self._out.append(bytes(map(codes.__getitem__, kinds)))
         for kind, (_, fields) in shapes.items():
             if kind not in present:
                 continue
@@ -94,19 +97,25 @@ class Writer:
         elif column is Column.BOOL:
             self._out.append(bytes(map(bool, values)))
         elif column is Column.WIDE:
-            self.unsigned([v & WORD for v in values])
-            self.unsigned([v >> 64 & WORD for v in values])
-            self._out.append(bytes([v >> 128 & 1 for v in values]))
+            self._wide(values)
         elif column in (Column.TEXT, Column.MAYBE):
             self.numbers("I", self._indexes(values))
         elif column is Column.BLOB:
             self._blobs(values)
         else:
-            flat = [
-                tuple(v) if column is Column.TEXTS else tuple(t for pair in v.items() for t in pair) for v in values
-            ]
-            self.numbers("I", [len(v) for v in flat])
+            flat = values if column is Column.TEXTS else [tuple(chain.from_iterable(v.items())) for v in values]
+            self.numbers("I", list(map(len, flat)))
             self.numbers("I", self._indexes(list(chain.from_iterable(flat))))
+
+    def _wide(self, values: Sequence[int]) -> None:
+        """129 bits in three columns; most are numbers of 64 bits."""
+        if max(values) <= WORD:
+            self.unsigned(values)
+            self._out.append(bytes(9 * len(values)))
+            return
+        self.unsigned([v & WORD for v in values])
+        self.unsigned([v >> 64 & WORD for v in values])
+        self._out.append(bytes([v >> 128 & 1 for v in values]))
 
     def _indexes(self, values: Sequence[str | None]) -> list[int]:
         """Where texts stand among those of the chunk."""
@@ -114,6 +123,8 @@ class Writer:
         for text in dict.fromkeys(values):
             if text is not None:
                 numbers[text] = self._texts.setdefault(text, len(self._texts))
+        if len(numbers) == 2 and None not in values:
+            return [numbers[values[0]]] * len(values)
         return list(map(numbers.__getitem__, values))
 
     def _blobs(self, values: Sequence[bytes]) -> None:

@@ -135,21 +135,22 @@ class Log:
     def __init__(self, fetch: Fetch) -> None:
         self._chunks = Chunks(fetch)
         self._tail = [Piece(0)]  # the last one holds values, and grows
+        self._open = self._tail[0].events
         self._taken = 0  # so many events are being written
         self._pending: list[Chunk] = []  # packed, not written yet
-        self._count = 0
-        self._weight = 0
+        self._weight = 0  # of all but the last
         self._lock = threading.Lock()
 
     @property
     def count(self) -> int:
         """How many events there are."""
-        return self._count
+        with self._lock:
+            return self._tail[-1].end
 
     @property
     def waiting(self) -> int:
         """How many are not written, as if all were values: so much memory do they take."""
-        return self._weight + len(self._tail[-1].events)
+        return self._weight + len(self._open)
 
     @property
     def packed_count(self) -> int:
@@ -164,18 +165,17 @@ class Log:
 
     def append(self, event: Event) -> int:
         """Take an event; how many are not written."""
-        self._count += 1
-        events = self._tail[-1].events
+        events = self._open
         events.append(event)
-        return self._weight + len(events)
+        return len(events) + self._weight
 
     def serve(self, served: Served) -> int:
         """Take served calls; how many events are not written."""
         with self._lock:
-            self._weight += len(self._tail[-1].events) + served.count // LIGHT
-            self._tail.append(Piece(self._count, served=served))
-            self._count += served.count
-            self._tail.append(Piece(self._count))
+            end = self._tail[-1].end
+            self._weight += len(self._open) + served.count // LIGHT
+            self._tail += (Piece(end, served=served), Piece(end + served.count))
+            self._open = self._tail[-1].events
         return self._weight
 
     def at(self, number: int) -> Event:

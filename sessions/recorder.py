@@ -15,6 +15,8 @@ import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -117,6 +119,10 @@ class Recorder:
 
     def observe(self, *observations: Observation) -> None:
         """Take what was seen."""
+        self.observe_all(observations)
+
+    def observe_all(self, observations: Sequence[Observation]) -> None:
+        """Take what was seen at once."""
         if self.failure is None:
             self._observations.extend(observations)
 
@@ -288,7 +294,7 @@ class Recorder:
                 packed, kinds = pack_served(taken, self._store), SERVED
             else:
                 packed = pack_events(taken, self._store)
-                kinds = kinds_of(effect for event in taken for effect in event.effects)
+                kinds = kinds_of(chain.from_iterable(map(attrgetter("effects"), taken)))
             chunk = self.log.packed(taken, packed)
             self._file.execute("INSERT INTO events VALUES (?,?,?,?,?,?)", _row(chunk, kinds))
 

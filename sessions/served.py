@@ -85,7 +85,7 @@ def call_of(
     tick: int, thread: int, layer: str, number: int, known: Signature, words: Sequence[int], value: int | None
 ) -> Call:
     """A call in numbers as an observation; ``value`` is None while it waits."""
-    shown = tuple(hex(word) if word > 9 else str(word) for word in words[: known.arguments])
+    shown = tuple([hex(word) if word > 9 else str(word) for word in words[: known.arguments]])
     result = None if value is None else str(value) if -4096 < value < 65536 else hex(value)
     failed = value is not None and -4096 < value < 0
     return Call(tick, thread, layer, number, known.name, shown, result, failed)

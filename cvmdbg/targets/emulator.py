@@ -200,7 +200,7 @@ class EmulatorTarget(InferiorTarget):
         while True:
             if self._cancelled():
                 return self._stopped((Reason(StopKind.INTERRUPT),))
-            if self.keeping is not None and self.tick >= self.keeping.due:
+            if self.keeping is not None and self.inferior.machine.ticks >= self.keeping.due:
                 self._keep()
             reasons = self._wake_or_turn(end)
             if not reasons and self._current_runs():  # serving what was due may have ended or blocked it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,8 @@ class Keeping(Chronicle):
         super().__init__(target, Player(inferior, target.breaks, self._timeline, self._live_end, interrupted))
         self.event: Callable[[Event], None] = recorder.event
         """Before its effects are applied."""
+        self.observe_all: Callable[[Sequence[Observation]], None] = recorder.observe_all
+        """What was seen beside them."""
         self.due = FIRST_INTERVAL
         self._marks: dict[str, Named] = {}
         self._said: list[tuple[int, Said]] = []
@@ -69,10 +71,10 @@ class Keeping(Chronicle):
 
     def happened(self, outcome: Outcome) -> None:
         """After an event's effects were applied."""
-        if outcome.observations:
-            self._recorder.observe(*outcome.observations)
-        told = NEWS.isdisjoint(map(type, outcome.effects)) and NEWS.isdisjoint(map(type, outcome.observations))
-        if self._said and not told:
+        observations = outcome.observations
+        if observations:
+            self.observe_all(observations)
+        if self._said and not NEWS.isdisjoint(map(type, outcome.effects + observations)):
             self._say()
 
     def served(self, served: Served) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cvmdbg.guests.guest import Compartment, Grant, Module, Part, Tap
 from cvmdbg.guests.intravisor import capfiles, trampolines
 from cvmdbg.guests.intravisor.capabilities import USER_SPACE
@@ -42,9 +44,11 @@ def tap(made: Deployment) -> Tap:
     return Tap((layout.base + made.elf.symbols[TAPPED]) & ~1, f"{layout.badge}→LKL", base)
 
 
-def compartments(cvms: tuple[Deployment, ...], state: State) -> tuple[Compartment, ...]:
-    """The monitor, then the cVMs, those that serve before those they serve."""
-    return (_monitor(cvms, state), *(_cvm(made, cvms, state) for made in cvms))
+def compartments(cvms: tuple[Deployment, ...], fixed: tuple[Compartment, ...], state: State) -> tuple[Compartment, ...]:
+    """The monitor, then the cVMs, those that serve before those they serve; ``fixed`` as below, in that order."""
+    slots = (_slots(made, state) for made in cvms)
+    whole = (replace(cvm, parts=(*cvm.parts, its)) for cvm, its in zip(fixed, slots, strict=True))
+    return (_monitor(cvms, state), *whole)
 
 
 def _monitor(cvms: tuple[Deployment, ...], state: State) -> Compartment:
@@ -60,7 +64,8 @@ def _monitor(cvms: tuple[Deployment, ...], state: State) -> Compartment:
     return Compartment("M", "monitor", start, end - start, 0, USER_SPACE, None, False, parts=parts, links=links)
 
 
-def _cvm(made: Deployment, cvms: tuple[Deployment, ...], state: State) -> Compartment:
+def fixed(made: Deployment, cvms: tuple[Deployment, ...]) -> Compartment:
+    """What of a cVM stays as it was deployed: all but its slots."""
     layout, config = made.layout, made.config
     return Compartment(
         badge=layout.badge,
@@ -74,7 +79,7 @@ def _cvm(made: Deployment, cvms: tuple[Deployment, ...], state: State) -> Compar
         callback_out=config.callback_out or "monitor",
         callback_in=config.callback_in or "",
         store=layout.store,
-        parts=(*_image(made), _heap(made), _store(made), _slots(made, state)),
+        parts=(*_image(made), _heap(made), _store(made)),
         grants=_grants(made, cvms),
         links=tuple(other.layout.badge for other in cvms if other.served_by == layout.badge),
     )

@@ -66,6 +66,7 @@ class Intravisor:
         self._cvms = dict(self._planned)  # and those that cVMs have deployed since
         self._state = State(capfiles=capfiles.advertised(self._config))
         self._files: dict[str, bytes] | None = None
+        self._fixed: tuple[tuple[Deployment, ...], tuple[Compartment, ...]] = (), ()
 
     def _replace_args(self, args: tuple[str, ...]) -> None:
         for word in args:
@@ -81,7 +82,10 @@ class Intravisor:
         return self._folder.root.name or self._config.file
 
     def compartments(self) -> tuple[Compartment, ...]:
-        return facts.compartments(tuple(self._cvms.values()), self._state)
+        cvms = tuple(self._cvms.values())
+        if self._fixed[0] != cvms:
+            self._fixed = cvms, tuple(facts.fixed(made, cvms) for made in cvms)
+        return facts.compartments(*self._fixed, self._state)
 
     def modules(self) -> tuple[Module, ...]:
         return tuple(facts.module(made) for made in self._cvms.values())

@@ -37,7 +37,7 @@ from cvmdbg.guests.linux.setup import Setup, make_root
 from cvmdbg.guests.linux.snapshot import freeze, thaw
 from cvmdbg.guests.linux.space import PAGE
 from cvmdbg.guests.linux.state import Pending, Program, State, Thread
-from cvmdbg.guests.linux.tracing import Served, pointers
+from cvmdbg.guests.linux.tracing import Served, captured, pointers
 from cvmdbg.target import Reason, StopKind, TargetError, UserError
 from sessions.event import Call, Effect, Map, MemoryWrite, Observation, RegisterWrite
 from sessions.served import Signature, call_of
@@ -304,7 +304,7 @@ class Linux:
         if known is None or space is None:
             return []  # it has ended: its memory is gone
         base = space.base if kernel.left is None else kernel.left[0]
-        return Served(known, words, base, kernel.view.read, kernel.effects, value, kernel.tick).captured()
+        return captured(known, words, base, kernel.view.read, kernel.effects, value, kernel.tick)
 
     def _call(self, thread: Thread, number: int, arguments: tuple[int, ...], value: int | None) -> Call:
         program = self._kernel.state.programs.get(thread.pid)

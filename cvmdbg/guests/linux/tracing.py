@@ -62,47 +62,72 @@ class Served:
 
     def captured(self) -> list[Observation]:
         """What the call points at: as it went in, then as it came out."""
-        places = pointers(self.call.name)
-        if not places:
-            return []
-        if len(places) == 1 and self.call.arguments[places[0]].kind == "buffer":
-            return self._buffer(places[0])
-        before, after = _Reader(self, ()), _Reader(self, self.effects)
+        before, after = _Reader(self.read, (), self.tick), _Reader(self.read, self.effects, self.tick)
         begun = entering(self.call, tuple(self.words), Caller(ABI, before.look, self.base), _STYLE)
         if self.result is not None:
             leaving(begun, self.result, Caller(ABI, after.look, self.base))
         return [*before.seen, *after.seen]
 
-    def _buffer(self, index: int) -> list[Observation]:
-        """The beginning of the one buffer of a call."""
-        out, place = _buffer_of(self.call.name, index)
-        size = max(self.result or 0, 0) if out else self.words[place] if place is not None else 0
-        if not size or not self.words[index]:
-            return []
-        reader = _Reader(self, self.effects if out else ())
-        reader.look(self.words[index] + self.base, min(size, KEPT + 1))
-        return reader.seen
+
+def captured(
+    call: Call,
+    words: Sequence[int],
+    base: int,
+    read: Callable[[int, int], bytes],
+    effects: Sequence[Effect],
+    result: int | None,
+    tick: int,
+) -> list[Observation]:
+    """What a call points at, as for Served; most calls point at nothing, or at one buffer."""
+    places = pointers(call.name)
+    if not places:
+        return []
+    if len(places) > 1 or call.arguments[places[0]].kind != "buffer":
+        return Served(call, words, base, read, effects, result, tick).captured()
+    out, place = _buffer_of(call.name, places[0])
+    size = max(result or 0, 0) if out else words[place] if place is not None else 0
+    where = words[places[0]]
+    if not size or not where:
+        return []
+    size, address = min(size, KEPT + 1), where + base
+    if out and len(effects) == 2:
+        written = effects[0]
+        if isinstance(written, MemoryWrite) and written.address == address and len(written.content) >= size:
+            return [Captured(tick, address, size, written.content[:size])]
+    reader = _Reader(read, effects if out else (), tick)
+    reader.look(address, size)
+    return reader.seen
 
 
 class _Reader:
     """Memory as it will be when some effects have been applied; what was looked at is kept."""
 
-    def __init__(self, served: Served, effects: Sequence[Effect]) -> None:
-        self._served, self._effects = served, effects
+    def __init__(self, read: Callable[[int, int], bytes], effects: Sequence[Effect], tick: int) -> None:
+        self._memory, self._effects, self._tick = read, effects, tick
         self.seen: list[Observation] = []
 
     def look(self, address: int, size: int) -> bytes | None:
         """Bytes, None where they cannot be read."""
         if address + size > 1 << 64:
             return None
+        written = next((e for e in reversed(self._effects) if isinstance(e, MemoryWrite)), None)
+        if written is not None and _covers(written, address, size):
+            content = written.content[address - written.address :][:size]
+        else:
+            found = self._read(address, size)
+            if found is None:
+                return None
+            content = found
+        self.seen.append(Captured(self._tick, address, size, content))
+        return content
+
+    def _read(self, address: int, size: int) -> bytes | None:
         try:
-            content = self._changed(address, self._served.read(address, size))
+            return self._changed(address, self._memory(address, size))
         except TargetError:
             if not any(_covers(effect, address, size) for effect in self._effects):
                 return None
-            content = self._changed(address, bytes(size))
-        self.seen.append(Captured(self._served.tick, address, size, content))
-        return content
+            return self._changed(address, bytes(size))
 
     def _changed(self, address: int, content: bytes) -> bytes:
         size = len(content)
