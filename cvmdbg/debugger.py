@@ -32,6 +32,7 @@ from cvmdbg.target import (
     TargetError,
     Thread,
     ThreadState,
+    TwoEngines,
     Unknown,
     UserError,
 )
@@ -94,6 +95,7 @@ class Debugger:
         self._thread = self.target.stop.thread
         self.breakpoints.attach(self.target.stops)
         self.follow_crossings()
+        self.use_engine()
         self.refresh()
 
     def follow_crossings(self) -> None:
@@ -101,6 +103,11 @@ class Debugger:
         if self.target.stops is not None:
             caught = any(b.event in CROSSING for b in self.breakpoints)
             self.target.stops.catch_crossings(caught or self.settings.on("trace exact"))
+
+    def use_engine(self) -> None:
+        """Let the engine that the settings name run the guest, where the guest is the emulator's."""
+        if isinstance(self.target, TwoEngines):
+            self.target.use_engine(self.settings.text("engine"))
 
     @property
     def past(self) -> Past | None:

@@ -70,7 +70,7 @@ def _machine() -> Finding:
 def _translator() -> Finding:
     core = importlib.import_module("emulator_core._core")
     missing = core.jit_missing()
-    there = "jit can be chosen with --engine" if missing is None else f"jit is missing: {missing}"
+    there = "--engine interp or jit chooses" if missing is None else f"jit is missing: {missing}"
     return Finding("translator", None, f"{core.default_engine()} runs guests; {there}")
 
 

@@ -23,6 +23,7 @@ SETTINGS = (
     Setting("print elements", "number", "200", "how many bytes of a string x/s shows"),
     Setting("explain", "auto|manual", "auto", "say why at once when the guest faults"),
     Setting("directories", "text", "", "folders in which source files are looked for, separated by colons"),
+    Setting("engine", "auto|jit|interp", "auto", "jit: what is hot is translated; interp: slower; both do the same"),
     Setting("glyphs", "auto|unicode|ascii", "auto", "which characters the panes are drawn with"),
     Setting("confirm", "bool", "on", "ask before what loses something"),
     Setting("listsize", "number", "10", "how many lines list shows"),

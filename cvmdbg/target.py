@@ -402,6 +402,18 @@ class Keeps(Protocol):
         """Keep it beside what the target saw."""
 
 
+@runtime_checkable
+class TwoEngines(Protocol):
+    """What a target may have besides: two engines that do the same, one faster than the other."""
+
+    @property
+    def engine(self) -> str:
+        """The one that runs the guest: ``jit`` or ``interp``."""
+
+    def use_engine(self, name: str) -> None:
+        """``jit``, ``interp``, or ``auto`` for what new guests have; UserError says why there is no ``jit``."""
+
+
 class Target(Protocol):
     """A stopped or running guest. Only ``interrupt`` may be called from another thread."""
 

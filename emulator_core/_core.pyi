@@ -350,7 +350,7 @@ def jit_missing() -> str | None:
     """Why there is no ``jit`` here, or None."""
 
 def default_engine() -> str:
-    """The engine that new machines have."""
+    """The engine that new machines have: ``jit`` where there is one, until another is set."""
 
 def set_default_engine(name: str, look: int = 4096) -> None:
     """New machines have this engine; ``jit`` looks at what is hot every so many ticks, while something is.

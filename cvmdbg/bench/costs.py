@@ -5,11 +5,11 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cvmdbg.bench import Figure
-from cvmdbg.bench.programs import CVM_BASE, Loop, Workload, loop_image
+from cvmdbg.bench.programs import CVM_BASE, Loop, Workload, loop_image, titled
 from cvmdbg.guests.opening import open_guest
 from cvmdbg.target import Move, TargetError
 from cvmdbg.targets.emulator import EmulatorTarget
@@ -29,13 +29,13 @@ LOOP_OUT = 0x501000
 GIB = 1 << 30
 
 
-def measure(quick: bool = False) -> list[Figure]:
-    """All of them."""
+def measure(quick: bool = False, engines: Sequence[str] = ("interp",)) -> list[Figure]:
+    """All of them; what depends on the engine, for each."""
     rounds, pairs, steps = (5, 3, 20_000) if quick else (150, 11, 300_000)
     iterations = 100_000 if quick else 3_000_000
+    per_engine = [(_stops(engine, rounds, pairs), _watched(engine, iterations, pairs)) for engine in engines]
     return [
-        *_stops(rounds, pairs),
-        *_watched(iterations, pairs),
+        *(figure for stops, watched in per_engine for figure in (*stops, *watched)),
         *_stepping(steps),
         *_opening(3 if quick else 15),
         Figure("untouched 1 GiB mapping", untouched(), "KiB", 64.0),
@@ -45,9 +45,9 @@ def measure(quick: bool = False) -> list[Figure]:
 # ---- stops that do not happen ---------------------------------------------------------------------------------
 
 
-def _stops(rounds: int, pairs: int) -> list[Figure]:
+def _stops(engine: str, rounds: int, pairs: int) -> list[Figure]:
     """Per cent that a run takes longer; one that is not stopped, by turns with one that could be."""
-    work = Workload(PROGRAM)
+    work = Workload(PROGRAM, engine)
     machine = work.machine
 
     def plain() -> float:
@@ -82,8 +82,8 @@ def _stops(rounds: int, pairs: int) -> list[Figure]:
     }
     often = _cost(plain, lambda: in_slices(SHORT_SLICE), pairs)
     return [
-        *(Figure(name, _cost(plain, case, pairs), "%", CHEAP) for name, case in cases.items()),
-        Figure(f"exact stop every {SHORT_SLICE:,} ticks", often, "%"),
+        *(Figure(titled(name, engine), _cost(plain, case, pairs), "%", CHEAP) for name, case in cases.items()),
+        Figure(titled(f"exact stop every {SHORT_SLICE:,} ticks", engine), often, "%"),
     ]
 
 
@@ -106,9 +106,9 @@ def _ratio(plain: Callable[[], float], other: Callable[[], float], pairs: int) -
     return statistics.median(ratios)
 
 
-def _watched(iterations: int, pairs: int) -> list[Figure]:
+def _watched(engine: str, iterations: int, pairs: int) -> list[Figure]:
     """Times as slow when the page that is stored to and loaded from is watched where nothing is."""
-    work = Loop("loop0", iterations)
+    work = Loop("loop0", iterations, engine)
     machine = work.machine
 
     def watched(access: Watch) -> float:
@@ -124,8 +124,8 @@ def _watched(iterations: int, pairs: int) -> list[Figure]:
     writes = _ratio(plain, lambda: watched(Watch.WRITE), pairs)
     both = _ratio(plain, lambda: watched(Watch.READ | Watch.WRITE), pairs)
     return [
-        Figure("watched page, writes, no match", writes, "times", WATCHED),
-        Figure("watched page, all accesses, no match", both, "times", WATCHED),
+        Figure(titled("watched page, writes, no match", engine), writes, "times", WATCHED),
+        Figure(titled("watched page, all accesses, no match", engine), both, "times", WATCHED),
     ]
 
 

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Iterator
 
 from cvmdbg.bench import Figure, costs, programs
-from cvmdbg.bench.programs import LOOPS, WORKLOADS, Flat, Loop, QemuLoop, Ran, Workload
+from cvmdbg.bench.programs import LOOPS, WORKLOADS, Flat, Loop, QemuLoop, Ran, Workload, titled
 from cvmdbg.target import TargetError
 from emulator_core._core import jit_missing
 
@@ -26,16 +26,12 @@ def measure(quick: bool = False) -> list[Figure]:
         figures += [loop(name, loop_ticks // LOOPS[name], repetitions, engine) for name in LOOPS]
         work = [workload(name, ticks, repetitions, engine) for name in WORKLOADS]
         figures += [*work, *_means(work, engine)]
-    return [*figures, *costs.measure(quick)]
+    return [*figures, *costs.measure(quick, engines())]
 
 
 def engines() -> tuple[str, ...]:
     """The interpreter, and the translator where there is one."""
     return ("interp",) if jit_missing() else ("interp", "jit")
-
-
-def _title(name: str, engine: str) -> str:
-    return name if engine == "interp" else f"{name} {engine}"
 
 
 def loop(name: str, iterations: int, repetitions: int, engine: str = "interp") -> Figure:
@@ -47,7 +43,7 @@ def loop(name: str, iterations: int, repetitions: int, engine: str = "interp") -
         own.append(ours.run().seconds)
         if theirs is not None:
             other.append(theirs.run())
-    return _rate(_title(name, engine), ticks, own, other, "QEMU-Morello")
+    return _rate(titled(name, engine), ticks, own, other, "QEMU-Morello")
 
 
 def workload(name: str, ticks: int, repetitions: int, engine: str = "interp") -> Figure:
@@ -65,7 +61,7 @@ def workload(name: str, ticks: int, repetitions: int, engine: str = "interp") ->
             flat = theirs.run(rounds)
             _agree(name, ran, flat)
             other.append(flat.seconds)
-    return _rate(_title(name, engine), ran.ticks, own, other, "Unicorn")
+    return _rate(titled(name, engine), ran.ticks, own, other, "Unicorn")
 
 
 def _agree(name: str, ours: Ran, theirs: Ran) -> None:
@@ -86,6 +82,6 @@ def _means(work: list[Figure], engine: str) -> Iterator[Figure]:
     value = statistics.geometric_mean(figure.value for figure in work)
     others = [figure.baseline for figure in work if figure.baseline is not None]
     if len(others) == len(work):
-        yield Figure(f"{_title('geometric mean', engine)} vs Unicorn", value, "MIPS", statistics.geometric_mean(others))
+        yield Figure(f"{titled('geometric mean', engine)} vs Unicorn", value, "MIPS", statistics.geometric_mean(others))
     else:
-        yield Figure(_title("geometric mean", engine), value, "MIPS")
+        yield Figure(titled("geometric mean", engine), value, "MIPS")

@@ -71,6 +71,11 @@ class Ran:
     seconds: float
 
 
+def titled(name: str, engine: str) -> str:
+    """A row's name: the interpreter's rows are called as what they measure."""
+    return name if engine == "interp" else f"{name} {engine}"
+
+
 class Workload:
     """A workload in a cVM of this machine. Its first run decodes it."""
 

@@ -12,9 +12,9 @@ from cvmdbg.analysis import panes
 from cvmdbg.commands.report import jsonable
 from cvmdbg.commands.table import NEEDS, Command, Json, Result, Steps
 from cvmdbg.elf import ElfImage
-from cvmdbg.settings import SETTINGS
+from cvmdbg.settings import SETTINGS, Setting
 from cvmdbg.symbols import check_twin
-from cvmdbg.target import TargetError, UserError
+from cvmdbg.target import TargetError, TwoEngines, UserError
 from cvmdbg.values import show
 
 if TYPE_CHECKING:
@@ -41,15 +41,29 @@ def set_(session: Session, text: str) -> Result:
     if found is not None and session.confined and found[0].name not in OF_THE_GUEST:
         raise UserError(f"{found[0].name} is about the host, which a client may not change")
     if found is not None and "=" not in text[len(found[0].name) :].lstrip()[:1]:
-        session.settings.change(*found)
-        if found[0].name == "trace exact" and session.debugger is not None:
-            session.live.follow_crossings()
+        _change(session, *found)
         return Result((f"{found[0].name} is {session.settings.text(found[0].name) or 'empty'}",))
     if "=" not in text:
         raise UserError(f"no setting is called {text.split()[0]}; show lists them")
     value = session.live.evaluate(text)
     shown = show(value, session.live.scope())
     return Result((f"{text.split('=')[0].strip()} = {shown}",), {"text": shown})
+
+
+def _change(session: Session, setting: Setting, value: str) -> None:
+    """Where the guest does not take the value, it stays as it was."""
+    before = session.settings.text(setting.name)
+    session.settings.change(setting, value)
+    if session.debugger is None:
+        return
+    try:
+        if setting.name == "trace exact":
+            session.live.follow_crossings()
+        elif setting.name == "engine":
+            session.live.use_engine()
+    except UserError:
+        session.settings.values[setting.name] = before
+        raise
 
 
 def show_(session: Session, text: str) -> Result:
@@ -62,6 +76,9 @@ def show_(session: Session, text: str) -> Result:
     else:
         chosen = list(SETTINGS)
     lines = tuple(f"{s.name} = {session.settings.text(s.name) or '(empty)':<10} {s.about}" for s in chosen)
+    target = session.debugger.target if session.debugger is not None else None
+    if len(chosen) == 1 and chosen[0].name == "engine" and isinstance(target, TwoEngines):
+        lines += (f"{target.engine} runs the guest",)
     return Result(lines, {s.name: session.settings.text(s.name) for s in chosen})
 
 

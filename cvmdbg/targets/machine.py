@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from cvmdbg.target import Capabilities, Region, Register, Stop, Stops, Thread
+from cvmdbg.target import Capabilities, Region, Register, Stop, Stops, Thread, UserError
 from cvmdbg.targets.breaks import Breaks
 from cvmdbg.targets.inferior import Inferior
 from cvmdbg.targets.registers import REGISTERS, read_register, read_registers
@@ -49,6 +49,16 @@ class InferiorTarget:
     @property
     def registers(self) -> tuple[Register, ...]:
         return REGISTERS
+
+    @property
+    def engine(self) -> str:
+        return self.inferior.machine.engine
+
+    def use_engine(self, name: str) -> None:
+        try:
+            self.inferior.machine.engine = _core.default_engine() if name == "auto" else name
+        except ValueError as error:
+            raise UserError(f"engine {name}: {error}") from None
 
     @property
     def stop(self) -> Stop:

@@ -50,7 +50,7 @@ static const struct jit_row *row_of(const struct code_page *page, unsigned index
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
 const char *jit_missing(void) {
-    static int there;
+    static _Atomic int there;
     struct cache cache = {0};
     if (!there) {
         there = cache_map(&cache) ? 1 : -1;

@@ -13,7 +13,9 @@
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
-static _Atomic enum emu_engine default_engine = EMU_ENGINE_INTERP;
+/* The translator where there is one, until somebody chooses. */
+enum { NOT_CHOSEN = -1 };
+static _Atomic int default_engine = NOT_CHOSEN;
 static _Atomic int64_t default_look = JIT_SOON;
 
 int emu_set_default_engine(enum emu_engine engine, int64_t look) {
@@ -23,13 +25,16 @@ int emu_set_default_engine(enum emu_engine engine, int64_t look) {
     return 0;
 }
 
-enum emu_engine emu_default_engine(void) { return default_engine; }
+enum emu_engine emu_default_engine(void) {
+    if (default_engine != NOT_CHOSEN) return (enum emu_engine)default_engine;
+    return jit_missing() ? EMU_ENGINE_INTERP : EMU_ENGINE_JIT;
+}
 
 struct emu *emu_new(void) {
     struct emu *emu = allocate(sizeof *emu);
     emu->threads = allocate(MAX_THREADS * sizeof *emu->threads);
     emu->ring.limit = RING_SIZE;
-    emu->engine = default_engine;
+    emu->engine = emu_default_engine();
     emu->look = emu->soon = default_look;
     return emu;
 }

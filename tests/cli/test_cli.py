@@ -266,7 +266,7 @@ def test_the_engine_is_chosen(engine: str, words: list[str], capsys: pytest.Capt
     assert capsys.readouterr().out == usual
     assert default_engine() == engine
     main(["doctor"])
-    assert re.search(rf"^· translator +{engine} runs guests; jit ", capsys.readouterr().out, re.M)
+    assert re.search(rf"^· translator +{engine} runs guests; --engine ", capsys.readouterr().out, re.M)
 
 
 @pytest.mark.usefixtures("engine_as_before")

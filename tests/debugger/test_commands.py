@@ -12,6 +12,7 @@ from cvmdbg.commands import build_table
 from cvmdbg.commands.reference import reference
 from cvmdbg.commands.table import NEEDS, Command
 from cvmdbg.target import UserError
+from emulator_core._core import default_engine, jit_missing
 from tests.debugger.conftest import Open
 
 TABLE = build_table()
@@ -190,6 +191,26 @@ def test_settings(opened: Open) -> None:
         with pytest.raises(UserError, match=sentence):
             session.execute(line)
     assert "listsize = 3" in session.execute("show listsize").text
+
+
+def test_the_engine_is_set_while_the_guest_stands(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no translator the sentence says why, and the setting stays as it was."""
+    session = opened("hello", "break fibonacci", "run")
+    assert session.execute("show engine").lines[-1] == f"{default_engine()} runs the guest"
+    for engine in ("interp", *(() if jit_missing() else ("jit",))):
+        session.execute(f"set engine {engine}")
+        assert session.execute("show engine").lines[-1] == f"{engine} runs the guest"
+        session.execute("run")
+        assert session.execute("show engine").lines[-1] == f"{engine} runs the guest"
+    session.execute("set engine auto")
+
+    def missing(target: object, name: str) -> None:
+        raise UserError(f"engine {name}: this processor is no x86-64")
+
+    monkeypatch.setattr(type(session.live.target), "use_engine", missing)
+    with pytest.raises(UserError, match="engine jit: this processor is no x86-64"):
+        session.execute("set engine jit")
+    assert session.settings.text("engine") == "auto"
 
 
 def test_scripts(opened: Open, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -11,11 +13,15 @@ from cvmdbg.guests.opening import open_guest
 from cvmdbg.target import Move, StopKind
 from cvmdbg.targets.emulator import EmulatorTarget
 from cvmdbg.targets.inferior import Inferior
+from emulator_core._core import jit_missing
 from sessions.event import Event
 from sessions.machine import replay
 
 END = {"libhello": 136_514, "threads": 28_041_690}
 """The tick at which each guest ends."""
+
+
+ASK_ENGINE = "from emulator_core._core import Machine, default_engine as d; print(d(), Machine().engine)"
 
 
 def fresh(name: str) -> EmulatorTarget:
@@ -74,3 +80,34 @@ def test_the_events_of_a_run_replay_to_its_end(name: str) -> None:
     again = Inferior()
     replay(again, events, until=live.tick)
     assert again.digest() == live.inferior.digest()
+
+
+# ---- two engines ----------------------------------------------------------------------------------------------
+
+
+def test_the_translator_is_the_default_where_there_is_one() -> None:
+    """In a fresh interpreter: the tests themselves may have been told which engine runs them."""
+    said = subprocess.run([sys.executable, "-c", ASK_ENGINE], capture_output=True, text=True, check=True).stdout
+    assert said.split() == 2 * ["interp" if jit_missing() else "jit"]
+
+
+@pytest.mark.skipif(jit_missing() is not None, reason=f"no translator: {jit_missing()}")
+@pytest.mark.parametrize("name", ["threads", "two_layers"])
+def test_both_engines_record_the_same(name: str) -> None:
+    """Events, and the digests every million ticks; what one recorded replays in the other to the same end."""
+    events: dict[str, list[Event]] = {"jit": [], "interp": []}
+    targets = {engine: EmulatorTarget(open_guest(f"demo:{name}"), record=log.append) for engine, log in events.items()}
+    for engine, target in targets.items():
+        target.use_engine(engine)
+    jit, interp = targets["jit"], targets["interp"]
+    while jit.stop.reason(StopKind.EXIT) is None:
+        for target in targets.values():
+            target.resume(Move.CONTINUE, budget=1_000_000)
+        assert (jit.tick, jit.inferior.digest()) == (interp.tick, interp.inferior.digest())
+    assert events["jit"] == events["interp"]
+    assert (jit.inferior.machine.translations > 0) == (jit.tick > 1_000_000)
+    for engine in events:
+        again = Inferior()
+        again.machine.engine = engine
+        replay(again, events["interp" if engine == "jit" else "jit"], until=jit.tick)
+        assert again.digest() == jit.inferior.digest()
