@@ -1,24 +1,13 @@
-/* Vector floating point: arithmetic, order, estimates. */
-#include "simd.h"
-
-static struct shape fp(uint32_t word) { return shape_fp(word); }
-static struct shape half(uint32_t word) { return shape_vector(word, 16); }
-static struct shape scalar(uint32_t word) { return shape_scalar_fp(word); }
-static struct shape scalar_half(uint32_t word) { return (void)word, shape_scalar(16); }
+/* Vector floating point: arithmetic, estimates. */
+#include "simd_float.h"
 
 /* ---- arithmetic ---------------------------------------------------------------------------------------- */
 
-#define LANE2(name, fn)                                                                                      \
-    static uint64_t name(struct lane *l, uint64_t n, uint64_t m) { return fn(&l->fp, l->esize, n, m); }
 LANE2(fadd, fp_add)
 LANE2(fsub, fp_sub)
 LANE2(fmul, fp_mul)
 LANE2(fmulx, fp_mulx)
 LANE2(fdiv, fp_div)
-LANE2(maximum, fp_max)
-LANE2(minimum, fp_min)
-LANE2(fmaxnm, fp_max_num)
-LANE2(fminnm, fp_min_num)
 LANE2(frecps, fp_recip_step)
 LANE2(frsqrts, fp_rsqrt_step)
 
@@ -164,127 +153,8 @@ EXEC(fmls_advsimd_elt_aarch64_instrs_vector_arithmetic_binary_element_mul_acc_fp
     return simd_by_element(cpu, word, scalar_half(word), fmls);
 }
 
-/* ---- order, pairs, across lanes ------------------------------------------------------------------------ */
-
-/* Only four singles make a vector to reduce. */
-static struct shape across(uint32_t word) {
-    struct shape s = fp(word);
-    return s.elements == 4 ? s : (struct shape){0, 0, false};
-}
-
-EXEC(fmax_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp_1985) {
-    return simd_binary(cpu, word, fp(word), maximum);
-}
-EXEC(fmax_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp16_1985) {
-    return simd_binary(cpu, word, half(word), maximum);
-}
-EXEC(fmin_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp_1985) {
-    return simd_binary(cpu, word, fp(word), minimum);
-}
-EXEC(fmin_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp16_1985) {
-    return simd_binary(cpu, word, half(word), minimum);
-}
-EXEC(fmaxnm_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp_2008) {
-    return simd_binary(cpu, word, fp(word), fmaxnm);
-}
-EXEC(fmaxnm_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp16_2008) {
-    return simd_binary(cpu, word, half(word), fmaxnm);
-}
-EXEC(fminnm_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp_2008) {
-    return simd_binary(cpu, word, fp(word), fminnm);
-}
-EXEC(fminnm_advsimd_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp16_2008) {
-    return simd_binary(cpu, word, half(word), fminnm);
-}
-EXEC(faddp_advsimd_vec_aarch64_instrs_vector_arithmetic_binary_uniform_add_fp) {
-    return simd_pairwise(cpu, word, fp(word), fadd);
-}
-EXEC(faddp_advsimd_vec_aarch64_instrs_vector_arithmetic_binary_uniform_add_fp16) {
-    return simd_pairwise(cpu, word, half(word), fadd);
-}
-EXEC(fmaxp_advsimd_vec_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp_1985) {
-    return simd_pairwise(cpu, word, fp(word), maximum);
-}
-EXEC(fmaxp_advsimd_vec_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp16_1985) {
-    return simd_pairwise(cpu, word, half(word), maximum);
-}
-EXEC(fminp_advsimd_vec_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp_1985) {
-    return simd_pairwise(cpu, word, fp(word), minimum);
-}
-EXEC(fminp_advsimd_vec_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp16_1985) {
-    return simd_pairwise(cpu, word, half(word), minimum);
-}
-EXEC(fmaxnmp_advsimd_vec_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp_2008) {
-    return simd_pairwise(cpu, word, fp(word), fmaxnm);
-}
-EXEC(fmaxnmp_advsimd_vec_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp16_2008) {
-    return simd_pairwise(cpu, word, half(word), fmaxnm);
-}
-EXEC(fminnmp_advsimd_vec_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp_2008) {
-    return simd_pairwise(cpu, word, fp(word), fminnm);
-}
-EXEC(fminnmp_advsimd_vec_aarch64_instrs_vector_arithmetic_binary_uniform_max_min_fp16_2008) {
-    return simd_pairwise(cpu, word, half(word), fminnm);
-}
-EXEC(faddp_advsimd_pair_aarch64_instrs_vector_reduce_fp_add_sisd) {
-    return simd_pair(cpu, word, scalar(word), fadd);
-}
-EXEC(faddp_advsimd_pair_aarch64_instrs_vector_reduce_fp16_add_sisd) {
-    return simd_pair(cpu, word, scalar_half(word), fadd);
-}
-EXEC(fmaxp_advsimd_pair_aarch64_instrs_vector_reduce_fp_max_sisd) {
-    return simd_pair(cpu, word, scalar(word), maximum);
-}
-EXEC(fmaxp_advsimd_pair_aarch64_instrs_vector_reduce_fp16_max_sisd) {
-    return simd_pair(cpu, word, scalar_half(word), maximum);
-}
-EXEC(fminp_advsimd_pair_aarch64_instrs_vector_reduce_fp_max_sisd) {
-    return simd_pair(cpu, word, scalar(word), minimum);
-}
-EXEC(fminp_advsimd_pair_aarch64_instrs_vector_reduce_fp16_max_sisd) {
-    return simd_pair(cpu, word, scalar_half(word), minimum);
-}
-EXEC(fmaxnmp_advsimd_pair_aarch64_instrs_vector_reduce_fp_maxnm_sisd) {
-    return simd_pair(cpu, word, scalar(word), fmaxnm);
-}
-EXEC(fmaxnmp_advsimd_pair_aarch64_instrs_vector_reduce_fp16_maxnm_sisd) {
-    return simd_pair(cpu, word, scalar_half(word), fmaxnm);
-}
-EXEC(fminnmp_advsimd_pair_aarch64_instrs_vector_reduce_fp_maxnm_sisd) {
-    return simd_pair(cpu, word, scalar(word), fminnm);
-}
-EXEC(fminnmp_advsimd_pair_aarch64_instrs_vector_reduce_fp16_maxnm_sisd) {
-    return simd_pair(cpu, word, scalar_half(word), fminnm);
-}
-EXEC(fmaxv_advsimd_aarch64_instrs_vector_reduce_fp_max_simd) {
-    return simd_reduce(cpu, word, across(word), maximum);
-}
-EXEC(fmaxv_advsimd_aarch64_instrs_vector_reduce_fp16_max_simd) {
-    return simd_reduce(cpu, word, half(word), maximum);
-}
-EXEC(fminv_advsimd_aarch64_instrs_vector_reduce_fp_max_simd) {
-    return simd_reduce(cpu, word, across(word), minimum);
-}
-EXEC(fminv_advsimd_aarch64_instrs_vector_reduce_fp16_max_simd) {
-    return simd_reduce(cpu, word, half(word), minimum);
-}
-EXEC(fmaxnmv_advsimd_aarch64_instrs_vector_reduce_fp_maxnm_simd) {
-    return simd_reduce(cpu, word, across(word), fmaxnm);
-}
-EXEC(fmaxnmv_advsimd_aarch64_instrs_vector_reduce_fp16_maxnm_simd) {
-    return simd_reduce(cpu, word, half(word), fmaxnm);
-}
-EXEC(fminnmv_advsimd_aarch64_instrs_vector_reduce_fp_maxnm_simd) {
-    return simd_reduce(cpu, word, across(word), fminnm);
-}
-EXEC(fminnmv_advsimd_aarch64_instrs_vector_reduce_fp16_maxnm_simd) {
-    return simd_reduce(cpu, word, half(word), fminnm);
-}
-
 /* ---- one operand --------------------------------------------------------------------------------------- */
 
-#define LANE1(name, fn)                                                                                      \
-    static uint64_t name(struct lane *l, uint64_t n) { return fn(&l->fp, l->esize, n); }
 LANE1(fsqrt, fp_sqrt)
 LANE1(frecpe, fp_recip_estimate)
 LANE1(frsqrte, fp_rsqrt_estimate)

@@ -1,10 +1,5 @@
 /* Vector floating point: comparisons, all bits set where they hold. */
-#include "simd.h"
-
-static struct shape fp(uint32_t word) { return shape_fp(word); }
-static struct shape half(uint32_t word) { return shape_vector(word, 16); }
-static struct shape scalar(uint32_t word) { return shape_scalar_fp(word); }
-static struct shape scalar_half(uint32_t word) { return (void)word, shape_scalar(16); }
+#include "simd_float.h"
 
 static uint64_t mask(bool holds) { return holds ? UINT64_MAX : 0; }
 static uint64_t fcmeq(struct lane *l, uint64_t n, uint64_t m) {

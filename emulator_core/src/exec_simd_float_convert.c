@@ -1,11 +1,6 @@
 /* Vector floating point: conversions to and from integers and fixed point, between widths; rounding to
  * integral. */
-#include "simd.h"
-
-static struct shape fp(uint32_t word) { return shape_fp(word); }
-static struct shape half(uint32_t word) { return shape_vector(word, 16); }
-static struct shape scalar(uint32_t word) { return shape_scalar_fp(word); }
-static struct shape scalar_half(uint32_t word) { return (void)word, shape_scalar(16); }
+#include "simd_float.h"
 
 /* ---- to integers --------------------------------------------------------------------------------------- */
 
