@@ -6,6 +6,7 @@ breakpoints and the debugger's own plans may share a site: the target is told on
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -197,6 +198,11 @@ class Breakpoints:
     def by_slot(self, watch: int) -> tuple[Breakpoint, int] | None:
         """The catchpoint and its slot that a watchpoint of the target belongs to."""
         return next(((b, b.watches[watch]) for b in self if watch in b.watches), None)
+
+    def waiting_for(self, modules: list[str]) -> list[Breakpoint]:
+        """Enabled ``catch load`` that want one of these modules: any, or those whose name an expression finds."""
+        wanted = self.catching("load")
+        return [b for b in wanted if any(re.search(b.which, name) is not None for name in modules)]
 
     def catching(self, event: str) -> list[Breakpoint]:
         """Enabled catchpoints of an event."""

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cvmdbg.analysis.asked import Asking
 from cvmdbg.analysis.compartments import Places
 from cvmdbg.analysis.console import Console
 from cvmdbg.analysis.crossings import Seen, Trace
@@ -84,12 +85,14 @@ class Debugger:
         self.trace = Trace(self._read_for_trace, lambda: self.places)
         self.loading = Loading()
         self.loader = Loader(self.target, self.facts.file)
+        self.asking = Asking(self)
         self.halt: Halt | None = None
         self.stood: list[int] = []  # ticks at which runs stopped
         self.seen: list[Seen] = []
         self.selected_frame = 0
         self.registers_before: dict[int, list[dict[str, int]]] = {}
         self._loader_sites: tuple[int, ...] = ()
+        self.announced: dict[tuple[str, int], str] = {}  # what the link maps listed when the guest last stood
         self.loads: list[tuple[int, str]] = []  # ticks at which modules came, with their names
         self._frames: tuple[int, list[Frame]] | None = None
         self._thread = self.target.stop.thread
@@ -160,6 +163,7 @@ class Debugger:
                 if text:
                     self.console.say(text, "monitor", tick)
                 self.trace.noted(item)
+                self.asking.recall(item)
             case Wait() | Halted() | Pointed():
                 pass  # threads() tells who waits, stops who cannot go on, decoded calls what was captured
 
@@ -167,8 +171,10 @@ class Debugger:
         """The target was put elsewhere: what is derived from registers and memory is looked at anew."""
         self._thread = self.target.stop.thread
         self.selected_frame = 0
+        self.asking.forget()
         self.look_at_now()
         self.refresh()
+        self.announce()
 
     def look_at_now(self) -> None:
         """Trace and console show what had happened where the target stands, and nothing after it."""
@@ -243,8 +249,11 @@ class Debugger:
     def _mapped(self, places: Places) -> list[tuple[Module, str]]:
         """Modules that the guest's loaders list, and those whose segments are in memory before they are listed."""
         listed = self.loader.modules(self.symbols, places)
-        known = {module.base for module, _ in listed} | {module.base for module in self.facts.modules()}
-        fresh = [(m, "mapped") for m in self.loading.modules(self.facts.file) if m.base not in known]
+        there = self.facts.modules()
+        known = {module.base for module, _ in listed} | {module.base for module in there}
+        named = {(module.compartment, module.path) for module in there}
+        mapped = (m for m in self.loading.modules(self.facts.file) if (m.compartment, m.path) not in named)
+        fresh = [(m, "mapped") for m in mapped if m.base not in known]
         return [*listed, *fresh]
 
     def _note_loads(self) -> None:
@@ -275,6 +284,19 @@ class Debugger:
             self.breakpoints.release(site)
         self._loader_sites = sites
 
+    def announce(self) -> tuple[list[str], list[str]]:
+        """Look at the link maps again: names that are on them since the guest last stood, and that have gone.
+
+        A map that is being changed lists nothing new yet, and a loader does not tell of itself.
+        """
+        loader = self.symbols.module_at(self.target.stop.pc)
+        own = (loader.module.compartment, loader.module.base) if loader is not None else None
+        before = self.announced
+        now, settled = self.loader.listed(self.symbols, self.places)
+        self.announced = now if settled else {key: name for key, name in before.items() if key in now}
+        came = [name for key, name in self.announced.items() if key not in before and name and key != own]
+        return came, [name for key, name in before.items() if key not in now and name and key != own]
+
     def is_loader_site(self, address: int) -> bool:
         """Does a loader announce its changes there?"""
         return address in self._loader_sites
@@ -299,6 +321,7 @@ class Debugger:
         self.look_at_now()
         self.refresh()
         self._say_what_was_found()
+        self.announce()
         self._remember_registers()
 
     def _say_what_was_found(self) -> None:

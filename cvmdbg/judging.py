@@ -43,6 +43,7 @@ class Judge:
 
     def judge(self, stop: Stop, plan: Plan, stepping: bool = False) -> Halt | None:
         """What a stop of the target means; None to go on. Several reasons can hold: the gravest is told first."""
+        self.debugger.asking.look(stop)
         for reason in stop.reasons:
             halt = self._grave(stop, reason)
             if halt is not None:
@@ -117,13 +118,13 @@ class Judge:
 
     def _loaded(self, stop: Stop, plan: Plan) -> Halt | None:
         """A loader says that its list changed: look again, resolve pending breakpoints, tell who waits for it."""
-        before = {(e.module.path, e.module.base) for e in self.debugger.symbols.loaded}
         self.debugger.refresh()
-        fresh = [e for e in self.debugger.symbols.loaded if (e.module.path, e.module.base) not in before]
-        names = ", ".join(e.module.name for e in fresh)
+        self.debugger.asking.update()
+        fresh, _ = self.debugger.announce()
+        names = ", ".join(fresh)
         if plan.load is not None and fresh:
             return Halt(stop, "end", f"loaded {names}")
-        wanted = [b for b in self.debugger.breakpoints.catching("load") if fresh and (not b.which or b.which in names)]
+        wanted = self.debugger.breakpoints.waiting_for(fresh)
         if not wanted:
             return None
         self._count(wanted)

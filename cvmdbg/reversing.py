@@ -179,14 +179,13 @@ class Reverser:
         """At a loader's announcement: what is not loaded here yet, if somebody wants to know."""
         if not self.debugger.is_loader_site(stop.pc) or stop.reason(StopKind.BREAKPOINT) is None:
             return None
-        before = {(e.module.path, e.module.base): e.module.name for e in self.debugger.symbols.loaded}
         self.debugger.refresh()
-        now = {(e.module.path, e.module.base) for e in self.debugger.symbols.loaded}
-        gone = ", ".join(name for key, name in before.items() if key not in now)
-        wanted = [b for b in self.debugger.breakpoints.catching("load") if gone and (not b.which or b.which in gone)]
+        _, gone = self.debugger.announce()
+        wanted = self.debugger.breakpoints.waiting_for(gone)
         if not wanted:
             return None
-        return Halt(stop, "breakpoint", f"catchpoint {wanted[0].number} (before {gone} was loaded)", wanted[0].number)
+        text = f"catchpoint {wanted[0].number} (before {', '.join(gone)} was loaded)"
+        return Halt(stop, "breakpoint", text, wanted[0].number)
 
     # ---- the path ----
 

@@ -279,8 +279,10 @@ class Runner:
             for address in sites:
                 self.debugger.breakpoints.hold(address)
                 held.append(address)
+            self.debugger.asking.begin()
             return (yield from self._loop(plan))
         finally:
+            self.debugger.asking.end()
             for address in held:
                 self.debugger.breakpoints.release(address)
 

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cvmdbg.analysis.compartments import Places
@@ -67,21 +67,48 @@ class Loader:
         if not debug:
             return []
         shape = _Shape(bool(compartment.pure))
-        state = self._word(debug + 2 * shape.step + 8) & 0xFFFFFFFF
-        node = self._pointer(debug + shape.step, compartment)
+        state = self._state(debug, shape)
         bases = {e.module.base for e in symbols.loaded if not e.state}
         modules: list[tuple[Module, str]] = []
-        for _ in range(MAX_MODULES):
-            if not node:
-                break
-            base = self._word(node)
-            base = base if compartment.pure or base >= compartment.begin else base + compartment.begin
+        for node, base in self._nodes(debug, shape, compartment):
             if base not in bases:
                 module = self._module(node, base, shape, compartment)
                 if module is not None:
                     modules.append((module, STATE_NAMES.get(state, f"r_state {state}")))
-            node = self._pointer(node + 3 * shape.step, compartment)
         return modules
+
+    def _state(self, debug: int, shape: _Shape) -> int:
+        return self._word(debug + 2 * shape.step + 8) & 0xFFFFFFFF
+
+    def _nodes(self, debug: int, shape: _Shape, compartment: Compartment) -> Iterator[tuple[int, int]]:
+        """Each link_map with the module's base."""
+        node = self._pointer(debug + shape.step, compartment)
+        for _ in range(MAX_MODULES):
+            if not node:
+                return
+            base = self._word(node)
+            yield node, base if compartment.pure or base >= compartment.begin else base + compartment.begin
+            node = self._pointer(node + 3 * shape.step, compartment)
+
+    def listed(self, symbols: Symbols, places: Places) -> tuple[dict[tuple[str, int], str], bool]:
+        """What the link maps list: names by compartment and base; and whether none of them is being changed."""
+        found: dict[tuple[str, int], str] = {}
+        settled = True
+        for entry in symbols.loaded:
+            compartment = places.named(entry.module.compartment)
+            if compartment is None or entry.state:
+                continue
+            try:
+                debug = self._debug(entry, compartment)
+                if not debug:
+                    continue
+                shape = _Shape(bool(compartment.pure))
+                for node, base in self._nodes(debug, shape, compartment):
+                    found[compartment.badge, base] = self._name(node, shape, compartment).rpartition("/")[2]
+                settled &= not self._state(debug, shape)
+            except TargetError:
+                continue  # not initialised yet: nothing is listed
+        return found, settled
 
     def _debug(self, entry: Loaded, compartment: Compartment) -> int:
         """The address of r_debug, 0 when this module knows none (yet)."""
@@ -96,18 +123,22 @@ class Loader:
         return 0
 
     def _module(self, node: int, base: int, shape: _Shape, compartment: Compartment) -> Module | None:
-        name = c_string(self._pointer(node + shape.step, compartment), self._target) or b""
-        path = name.decode("utf-8", "replace")
+        path = self._name(node, shape, compartment)
         if (path, base) not in self._cache:
             self._cache[path, base] = self._open(path, base, compartment)
         return self._cache[path, base]
+
+    def _name(self, node: int, shape: _Shape, compartment: Compartment) -> str:
+        name = c_string(self._pointer(node + shape.step, compartment), self._target) or b""
+        return name.decode("utf-8", "replace")
 
     def _open(self, path: str, base: int, compartment: Compartment) -> Module | None:
         content = self._file(path)
         if content is None:
             return Module(path.rsplit("/", 1)[-1], path, base, 0, compartment.badge, "", b"")
         try:
-            size = ElfImage(content, path).image_size
+            image = ElfImage(content, path)
+            size = image.image_base + image.image_size
         except UserError:
             size = 0
         digest = hashlib.sha256(content).hexdigest()

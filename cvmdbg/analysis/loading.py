@@ -10,10 +10,12 @@ time (dlopen). Nothing here is kept that the trace does not hold, so the steps a
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from cvmdbg.analysis.asked import Asked
 from cvmdbg.analysis.crossings import Entry, Trace
 from cvmdbg.analysis.relocations import Linked, Relocations
 from cvmdbg.dynamic import Dynamic
@@ -46,7 +48,7 @@ class _File:
     offset: int = 0
     module: bool = False
     gone: bool = False
-    pieces: list[tuple[int, int, int]] = field(default_factory=list)  # offset in the file, bytes, where they went
+    pieces: list[tuple[int, int, int, bool]] = field(default_factory=list)  # offset, bytes, where to, by mmap?
     made: Module | None = None
     looked: int = 0
     steps: list[LoadRow] = field(default_factory=list)
@@ -143,7 +145,7 @@ class Loading:
         address = frame.caller.place(frame.bits[1])
         text = f"{size_text(count)} from offset {at:#x} to {hexa(address)}"
         file.steps.append(_step(entry, "read", file.badge, file.name, text, address))
-        file.pieces.append((at, count, address))
+        file.pieces.append((at, count, address, False))
         if entry.name != "pread64":
             file.offset += count
 
@@ -155,7 +157,7 @@ class Loading:
         where = frame.caller.place(address)
         text = f"{letters} {hexa(where)} +{size_text(frame.value(1))} from offset {frame.value(5):#x}"
         file.steps.append(_step(entry, "map", file.badge, file.name, text, where))
-        file.pieces.append((frame.value(5), frame.value(1), where))
+        file.pieces.append((frame.value(5), frame.value(1), where, True))
 
     def _proved(self, file: _File) -> None:
         if not file.module:
@@ -194,34 +196,47 @@ class Loading:
         """All steps so far: those of files in the order in which they were opened, then what each module asks for."""
         self.follow(debugger.trace)
         relocations = Relocations(debugger, self.dynamics)
-        found: list[LoadRow] = []
+        found: list[tuple[int, list[LoadRow]]] = [
+            (a.tick, [_asked(a, debugger, self._tried)]) for a in debugger.asking.shown()
+        ]
         told: set[int] = set()
         needed = {name for module in relocations.modules for name in _needed(module)}
         for file in self.files:
             module = _module_of(file, relocations.modules)
-            found += _noted(file, module, needed)
+            rows = list(_noted(file, module, needed))
             if module is not None and id(module) not in told:
                 told.add(id(module))
-                found += _asks(module, relocations)
+                rows += _asks(module, relocations)
+            found.append((rows[0].tick or 0 if rows else 0, rows))
+        found += [(rows[0].tick or 0, [*rows, _nowhere(rows)]) for rows in self._tried.values() if _is_library(rows[0])]
+        found.sort(key=lambda group: group[0])
         deployed = (module for module in relocations.modules if id(module) not in told)
-        return (*(row for module in deployed for row in _asks(module, relocations)), *found)
+        asks = (row for module in deployed for row in _asks(module, relocations))
+        return (*asks, *(row for _, rows in found for row in rows))
 
 
 def _made(file: _File, content: bytes | None) -> Module | None:
-    """The module that a file has become: its base by the first segment that lies where its headers want it."""
+    """The module that a file has become: its base by the first segment that lies where its headers want it.
+
+    A read may have been one of the headers alone: it takes those of all segments to make a module.
+    """
     if content is None:
         return None
     try:
         image = ElfImage(content, file.path)
         wanted = [(s.offset, s.file_size, s.address) for s in image.segments if s.file_size]
-        size = image.image_size
+        size = image.image_base + image.image_size
     except UserError:
         return None
-    for offset, count, where in file.pieces:
+    read: defaultdict[int, set[int]] = defaultdict(set)
+    for offset, count, where, mapped in file.pieces:
         for start, length, address in wanted:
             skew = start - offset  # a mapping begins at a page, a read at the segment
-            if 0 <= skew < PAGE and count >= length + skew and (skew == 0 or not where % PAGE):
-                base = where + skew - address + image.image_base
+            if not (0 <= skew < PAGE and count >= length + skew and (skew == 0 or not where % PAGE)):
+                continue
+            base = where + skew - address
+            read[base].add(start)
+            if mapped or len(read[base]) == len(wanted):
                 digest = hashlib.sha256(content).hexdigest()
                 return Module(file.name, file.path, base, size, file.badge, digest, content)
     return None
@@ -230,6 +245,36 @@ def _made(file: _File, content: bytes | None) -> Module | None:
 def _step(entry: Entry, kind: str, badge: str, module: str, what: str, address: int | None = None) -> LoadRow:
     state = "failed" if entry.failed else "done"
     return LoadRow(kind, module, badge, what, state, entry.tick, entry.number, address)
+
+
+def _is_library(row: LoadRow) -> bool:
+    """Could a file that was not found have been a module? Programs try many others."""
+    return ".so" in row.module
+
+
+def _nowhere(tried: list[LoadRow]) -> LoadRow:
+    """What was looked for, and is nowhere."""
+    last = tried[-1]
+    return replace(last, kind="missing", what=f"not found: {len(tried)} paths tried", state="failed")
+
+
+def _asked(asked: Asked, debugger: Debugger, tried: dict[str, list[LoadRow]]) -> LoadRow:
+    """A question to the loader at run time, with its answer."""
+    handle = asked.value if asked.kind == "dlopen" else asked.handle
+    module = debugger.asking.name_of(handle, asked.badge)
+    if asked.kind == "dlopen":
+        module = asked.word.rpartition("/")[2] or module
+        paths = ", ".join(row.what for row in tried.get(module, ()))
+        missing = f": tried {paths}" if paths else ""
+        what = f"{asked.word or 'the program itself'} → {hexa(asked.value) if asked.value else 'null' + missing}"
+    elif asked.kind == "dlclose":
+        what = "closed" if not asked.value else f"refused with {asked.value}"
+    elif asked.value:
+        named = debugger.symbols.name_at(asked.value & ~1)
+        what = f"{asked.word} → {hexa(asked.value & ~1)}" + (f" {named.text} of {named.module}" if named else "")
+    else:
+        what = f"{asked.word} → null: no module that {module} reaches defines it"
+    return LoadRow(asked.kind, module, asked.badge, what, "failed" if asked.failed else "done", asked.tick)
 
 
 def _noted(file: _File, module: Linked | None, needed: set[str]) -> Iterable[LoadRow]:

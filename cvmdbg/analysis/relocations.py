@@ -44,7 +44,7 @@ class Linked:
     @property
     def bias(self) -> int:
         """What is added to an address of the file to make it absolute."""
-        return self.entry.module.base - self.dynamic.image.image_base
+        return self.entry.module.base
 
     @cached_property
     def relocations(self) -> tuple[Relocation, ...]:

@@ -173,8 +173,9 @@ def info_got(session: Session, text: str) -> Result:
 
 
 def info_load(session: Session, text: str) -> Result:
-    """The steps of loading; with a module only its own."""
-    rows = [row for row in session.load_rows() if text.strip() in row.module]
+    """The steps of loading; with a module, or a kind as dlsym, only its own."""
+    word = text.strip()
+    rows = [row for row in session.load_rows() if word in row.module or word == row.kind]
     return table(rows, f"  {'tick':>11} in {'module':<14} step", NOTHING_LOADED, "load")
 
 
@@ -384,10 +385,11 @@ COMMANDS = (
         "the steps of loading",
         (),
         (),
-        "[MODULE]",
+        "[MODULE · KIND]",
         "g",
-        "Which paths were tried, what was read and mapped, what is needed, how far relocations are, init functions.",
-        ("info load", "info load app1"),
+        "Which paths were tried, what was read and mapped, what is needed, how far relocations are, init functions; "
+        "and what the program asked for while it ran: dlopen, dlsym, dlclose, with what came of it.",
+        ("info load", "info load app1", "info load dlsym"),
         info_load,
     ),
     Command(

@@ -157,6 +157,8 @@ def catch(session: Session, text: str) -> Result:
     which = which.strip()
     if event == "reloc" and (not which or " " in which):
         raise UserError("catch reloc takes one SYMBOL, as catch reloc puts")
+    if event == "load":
+        _expression(which)
     if event in ("syscall", "hostcall"):
         for word in which.split():
             if number_of(word, event == "hostcall") is None:
@@ -171,6 +173,13 @@ def catch(session: Session, text: str) -> Result:
         watch_slots(debugger)
         return Result((line, *_slot_lines(session, found)), jsonable(found.row))
     return Result((line,), jsonable(found.row))
+
+
+def _expression(text: str) -> None:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise UserError(f"catch load takes an expression for names of modules: {text}: {error}") from None
 
 
 def _slot_lines(session: Session, found: Breakpoint) -> tuple[str, ...]:
@@ -355,7 +364,7 @@ COMMANDS = (
         (),
         "syscall · hostcall · crossing · fault · load [WHICH] · reloc SYMBOL",
         "b g",
-        "syscall and hostcall take names or numbers, crossing takes FROM TO badges, load a module's name. "
+        "syscall and hostcall take names or numbers, crossing takes FROM TO badges, load an expression for names. "
         "reloc stops when a loader binds a slot to the symbol, backwards before it does; a slot that is zeroed, copied "
         "or pointed into its PLT is not bound yet.",
         ("catch syscall openat", "catch crossing 17 16", "catch load", "catch hostcall 1", "catch reloc puts"),
