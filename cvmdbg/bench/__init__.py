@@ -61,7 +61,12 @@ def rendered(figures: Sequence[Figure], as_json: bool) -> str:
     wide = max(len(figure.name) for figure in figures)
     lines = [f"{'':<{wide}} {'value':>10} {'unit':<5} {'baseline':>9} {'ratio':>6}"]
     for figure in figures:
-        baseline = "" if figure.baseline is None else f"{figure.baseline:.0f}"
+        baseline = "" if figure.baseline is None else _number(figure.baseline)
         ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
-        lines.append(f"{figure.name:<{wide}} {figure.value:>10.1f} {figure.unit:<5} {baseline:>9} {ratio:>6}")
+        lines.append(f"{figure.name:<{wide}} {_number(figure.value):>10} {figure.unit:<5} {baseline:>9} {ratio:>6}")
     return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    """Three digits that count, whole ones all."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cvmdbg import cli
-from cvmdbg.bench import costs, engine, linux, programs
+from cvmdbg.bench import Figure, costs, engine, linux, programs, rendered
 from cvmdbg.bench.programs import ENDLESS, LOOPS, WORKLOADS, Flat, Loop, Workload
 from cvmdbg.target import TargetError, UserError
 
@@ -157,3 +157,17 @@ def test_the_cost_of_system_calls_is_measured(monkeypatch: pytest.MonkeyPatch) -
     figures = linux.measure(quick=True)
     assert [f.name for f in figures] == ["getpid, not recorded", "getpid, recorded", "pread of 4 KiB"]
     assert all(f.value > 0 for f in figures)
+
+
+def test_a_table_shows_the_digits_that_count() -> None:
+    figures = [
+        Figure("cost", 1.056, "times", 1.05),
+        Figure("calls", 1113769.5, "/s"),
+        Figure("cheap", 0.0421, "s", 0.3),
+    ]
+    lines = [line.split() for line in rendered(figures, as_json=False).splitlines()[1:]]
+    assert lines == [
+        ["cost", "1.06", "times", "1.05", "1.01"],
+        ["calls", "1113770", "/s"],
+        ["cheap", "0.0421", "s", "0.3", "0.14"],
+    ]
