@@ -20,6 +20,7 @@ from cvmdbg.analysis.compartments import Places
 from cvmdbg.analysis.observed import Observed, words
 from cvmdbg.forms import VALUE
 from cvmdbg.frames import Link
+from cvmdbg.guests.intravisor.calls import HOSTCALL, PLAIN
 from cvmdbg.guests.linux import facts
 from cvmdbg.guests.linux.decoder import PANES, Caller, Decoded, Shown, Style, entering, leaving
 from cvmdbg.guests.linux.decoder.names import signed
@@ -118,7 +119,7 @@ class Entry:
         if self.decoded is None:
             return ()
         rows = zip(self.entry.arguments, self.decoded.shown, strict=True)
-        letter = "x" if self.decoded.frame.caller.base else "c"
+        letter = "c" if self.decoded.frame.caller.pure else "x"
         return tuple(
             ArgumentRow(f"{letter}{index}", argument.name, argument.kind, shown.text, _meaning(shown), shown.content)
             for index, (argument, shown) in enumerate(rows)
@@ -455,7 +456,7 @@ class Trace:
         parent = next((e for e in reversed(state.entries) if e is not None), None) or state.waits_in()
         entry = self._entry(crossing.tick, crossing.thread, f"{source}→{target}", known, number, parent)
         entry.crossing = crossing
-        entry.made = entering(known, crossing.arguments, self._caller(source), self.style)
+        entry.made = entering(known, crossing.arguments, self._caller(source, PLAIN in known.classes), self.style)
         state.entries.append(entry)
         span.entry = entry
         self._tell("begin", entry)
@@ -478,11 +479,14 @@ class Trace:
             self.dropped += MAX_ENTRIES // 10
         return entry
 
-    def _caller(self, badge: str) -> Caller:
-        """The memory of a compartment as its own pointers mean it, while it stands as it is now."""
+    def _caller(self, badge: str, plain: bool) -> Caller:
+        """The memory of a compartment as its own pointers mean it, while it stands as it is now.
+
+        With ``plain`` they are absolute, whatever the compartment.
+        """
         found = self._places().named(badge)
         pure = found is not None and bool(found.pure)
-        base = found.begin if found is not None and not pure else 0
+        base = found.begin if found is not None and not pure and not plain else 0
         return Caller(ABI, self._read, base, pure)
 
     def _read(self, address: int, size: int) -> bytes | None:
@@ -519,7 +523,7 @@ def result_text(entry: Entry, bits: int, style: Style) -> str:
     if decoded is None or decoded.result is None:
         return "= ?"
     text = decoded.result
-    if entry.entry.result == "status" and signed(bits) == -1:
+    if signed(bits) == -1 and (entry.entry.result == "status" or HOSTCALL in entry.entry.numbers):
         return "= -1"
     return f"= {text.partition(' (')[0] if style.panes and decoded.failed else text}"
 

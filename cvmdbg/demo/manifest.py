@@ -20,6 +20,8 @@ SOURCES: dict[str, list[str]] = {
     "hybrid/hello/libhello.so": [*HYBRID, "hybrid/hello/*.c"],
     "hybrid/faults/libfaults.so": [*HYBRID, "hybrid/faults/*.[cS]"],
     "hybrid/lkl/liblkl.so": [*HYBRID, "hybrid/lkl/*.[chS]"],
+    "hybrid/net/libnet.so": [*HYBRID, "hybrid/net/*.[ch]"],
+    "hybrid/services/libservices.so": [*HYBRID, "hybrid/services/*.[cS]", "hybrid/net/hostcalls.h"],
     "hybrid/threads/libthreads.so": [*HYBRID, "hybrid/threads/*.[cS]"],
     "hybrid/two_layers/libouter.so": [*HYBRID, "hybrid/two_layers/outer.c", "hybrid/two_layers/handler.S"],
     "hybrid/two_layers/libinner.so": [*HYBRID, "hybrid/two_layers/inner.c", "hybrid/two_layers/stub.S"],

@@ -1,7 +1,8 @@
 """Hostcalls as a trace shows them: names and arguments, in the kinds of ``cvmdbg.guests.linux.facts``.
 
 One row a number, beside this file. A result is an address (``hex``), a descriptor (``fd``), nothing (``none``), or a
-``status``: negative means that it failed, and -1 says no more than that. Source: Intravisor src/hostcalls.c.
+``status``: negative means that it failed, and -1 says no more than that. The class ``plain`` marks calls whose pointers
+the monitor hands on as they are, also those of a hybrid cVM. Source: Intravisor src/hostcalls.c.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from types import MappingProxyType
 from cvmdbg.guests.linux.facts import Call
 from cvmdbg.guests.linux.facts.calls import argument
 
-HOSTCALL = "hostcall"
-"""The name under which a hostcall's number stands in ``Call.numbers``."""
+HOSTCALL, PLAIN = "hostcall", "plain"
+"""The name under which a hostcall's number stands in ``Call.numbers``, and the one class."""
 
 
 @cache
@@ -30,4 +31,4 @@ def _call(line: str) -> Call:
     number, name, result, *arguments = line.split("\t")
     words = arguments[0].split() if arguments else []
     numbers = MappingProxyType({HOSTCALL: int(number)})
-    return Call(name, numbers, result, frozenset(), tuple(argument(word) for word in words))
+    return Call(name, numbers, result, frozenset(arguments[1:]), tuple(argument(word) for word in words))

@@ -103,6 +103,8 @@ def _result(frame: Frame) -> str:
 
 
 def _fcntl(frame: Frame) -> str:
+    if "fcntl" not in frame.call.arguments[1].parameters:
+        return ""  # another system's flags
     command = facts.name_of("fcntl", frame.value(1)) or ""
     result, abi = frame.named("result"), frame.caller.abi
     if command == "F_GETFL":
@@ -136,7 +138,7 @@ def _poll(frame: Frame) -> str:
 
 def _left(frame: Frame, index: int) -> str:
     """``left {tv_sec=0, tv_nsec=5}`` for the calls that count their timeout down."""
-    if frame.call.name == "poll" or not frame.value(index):
+    if frame.call.name == "poll" or not frame.value(index) or frame.call.arguments[index].direction == "in":
         return ""
     kind = frame.call.arguments[index].parameters[0]
     layout = facts.struct(kind)

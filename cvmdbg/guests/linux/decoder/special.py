@@ -198,9 +198,10 @@ def epoll_event(frame: Frame, index: int, argument: Argument) -> Shown:
 def socket_type(frame: Frame, index: int, argument: Argument) -> Shown:
     """``SOCK_STREAM|SOCK_CLOEXEC``."""
     value, abi = frame.value(index) & 0xFFFFFFFF, frame.caller.abi
-    kind = facts.name_of("socket_type", value & 0xF, abi) or names.alternate(value & 0xF)
+    kinds, flags = argument.parameters or ("socket_type", "socket")
+    kind = facts.name_of(kinds, value & 0xF, abi) or names.alternate(value & 0xF)
     rest = value & ~0xF
-    return Shown(kind + (f"|{names.flags_text('socket', rest, abi)}" if rest else ""))
+    return Shown(kind + (f"|{names.flags_text(flags, rest, abi)}" if rest else ""))
 
 
 def socket_protocol(frame: Frame, index: int, argument: Argument) -> Shown:

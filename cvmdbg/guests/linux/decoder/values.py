@@ -367,7 +367,15 @@ def sockaddr(frame: Frame, index: int, argument: Argument) -> Shown:
     content = frame.caller.bytes_at(frame.bits[index], min(size or 0, 128))
     if not content or len(content) < 2:
         return pointer(frame, index, argument)
-    return Shown(sockaddr_text(content, frame.style, frame.caller.abi), frame.address(index), content)
+    linux = content if argument.kind == "sockaddr" else _of_freebsd(content)
+    return Shown(sockaddr_text(linux, frame.style, frame.caller.abi), frame.address(index), content)
+
+
+def _of_freebsd(content: bytes) -> bytes:
+    """A sockaddr that begins with its size and its family, a byte each, as Linux would write it."""
+    name = facts.name_of("freebsd_family", content[1])
+    family = facts.constants("socket_family").get(name or "", content[1])
+    return family.to_bytes(2, "little") + content[2:]
 
 
 def mode(frame: Frame, index: int, argument: Argument) -> Shown:
@@ -432,6 +440,7 @@ KINDS: dict[str, Show] = {
     "cpuset": cpuset,
     "wait_status": wait_status,
     "sockaddr": sockaddr,
+    "freebsd_sockaddr": sockaddr,
     "mode": mode,
 }
 """How each kind is shown; the kinds that depend on another argument are in ``special``."""

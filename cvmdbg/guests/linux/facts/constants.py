@@ -26,11 +26,15 @@ def constants(group: str, abi: str = "aarch64") -> Mapping[str, int]:
 
 @cache
 def _values(abi: str) -> dict[str, int]:
-    return {name: value for group in _sets(abi).values() for name, value in group.items()}
+    found: dict[str, int] = {}
+    for group in _sets(abi).values():
+        for name, value in group.items():
+            found.setdefault(name, value)  # sets of other systems come last
+    return found
 
 
 def constant(name: str, abi: str = "aarch64") -> int:
-    """The value of one name; KeyError for what is none."""
+    """The value of one name in the first set that has it; KeyError for what is none."""
     return _values(abi)[name]
 
 
