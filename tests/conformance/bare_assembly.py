@@ -42,9 +42,13 @@ def words(instructions: Iterable[int]) -> bytes:
 
 @dataclass(frozen=True)
 class Linked:
-    """How an executable is linked: what each section's virtual address is beyond its physical one, and its symbols."""
+    """How an executable is linked: what each section's virtual address is beyond its physical one, and its symbols.
+
+    ``page``: what each section's place in the file is a multiple of.
+    """
 
     offset: int = 0
+    page: int = 1
     symbols: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -53,6 +57,7 @@ def elf(entry: int, sections: Sections, linked: Linked = Linked()) -> bytes:
     offset = 64 + 56 * len(sections)
     table, body = b"", b""
     for address, content in sections.items():
+        body += bytes(-(offset + len(body)) % linked.page)
         place, virtual = offset + len(body), address + linked.offset
         table += struct.pack("<IIQQQQQQ", 1, 7, place, virtual, address, len(content), len(content), 16)
         body += content

@@ -36,7 +36,7 @@ ENCODINGS = [encoding for encoding in load().encodings if in_scope(encoding)]
 
 
 def unfit(word: int) -> bool:
-    """Words at which Unicorn itself departs from the specification."""
+    """Words at which Unicorn and qemu themselves depart from the specification."""
     return any(word & mask == value for mask, value in UNFIT)
 
 

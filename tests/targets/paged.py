@@ -109,4 +109,4 @@ def _table(descriptors: dict[int, int]) -> bytes:
 def program() -> bytes:
     """The ELF file."""
     text = code(ORIGIN, SOURCE, {"counter": DATA + HIGH}).ljust(VECTORS + 0x200 - TEXT, b"\0") + code(0, SKIP)
-    return elf(SYMBOLS["_start"], {TEXT: text, DATA: bytes(0x2000), **tables()}, Linked(HIGH, SYMBOLS))
+    return elf(SYMBOLS["_start"], {TEXT: text, DATA: bytes(0x2000), **tables()}, Linked(HIGH, symbols=SYMBOLS))
