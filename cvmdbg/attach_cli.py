@@ -51,7 +51,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--log", metavar="FILE", type=Path, help="the console log of its Intravisor")
     parser.add_argument("--timeout", metavar="SECONDS", type=float, default=5.0, help="patience for an answer (5)")
     parser.add_argument(
-        "--no-trace", action="store_true", help="do not stop at the entries of LibOS and monitor to trace crossings"
+        "--no-trace",
+        action="store_true",
+        help="do not stop at the entries of LibOS and monitor nor at system calls: no trace, and full speed",
     )
     add_record(parser, "keep nothing of what is seen: cvmdbg replay has nothing to show of it")
     found: argparse.ArgumentParser = parser

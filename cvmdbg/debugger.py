@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cvmdbg.analysis.asked import Asking
+from cvmdbg.analysis.calls import ABI
 from cvmdbg.analysis.compartments import Places
 from cvmdbg.analysis.console import Console
-from cvmdbg.analysis.crossings import Seen, Trace
+from cvmdbg.analysis.crossings import Entry, Seen, Trace
 from cvmdbg.analysis.loader import Loader
 from cvmdbg.analysis.loading import Loading
 from cvmdbg.analysis.past import Past
@@ -82,13 +83,15 @@ class Debugger:
         self.symbols = Symbols()
         self.places = Places(())
         self.captured: dict[tuple[int, int, int], bytes] = {}
-        self.trace = Trace(self._read_for_trace, lambda: self.places)
+        abi = "x86_64" if self.target.arch == "x86_64" else ABI
+        self.trace = Trace(self._read_for_trace, lambda: self.places, abi)
         self.loading = Loading()
         self.loader = Loader(self.target, self.facts.file)
         self.asking = Asking(self)
         self.halt: Halt | None = None
         self.stood: list[int] = []  # ticks at which runs stopped
         self.seen: list[Seen] = []
+        self.called: list[Entry] = []  # calls that began and that no crossing showed
         self.selected_frame = 0
         self.registers_before: dict[int, list[dict[str, int]]] = {}
         self._loader_sites: tuple[int, ...] = ()
@@ -125,7 +128,7 @@ class Debugger:
 
         What comes by again in the past is only seen.
         """
-        self.seen = []
+        self.seen, self.called = [], []
         drained = self.target.drain()
         if self.in_past:
             found = [self.trace.recall(item) for item in drained if isinstance(item, Crossing)]
@@ -151,10 +154,10 @@ class Debugger:
             case Captured():
                 self.trace.captured(item)
             case Call():
-                self.trace.observed(item)
+                self._take_call(item)
             case Served():
                 for call in item.calls():
-                    self.trace.observed(call)
+                    self._take_call(call)
             case Output():
                 self.console.output(item)
             case ModuleLoad():
@@ -166,6 +169,11 @@ class Debugger:
                 self.asking.recall(item)
             case Wait() | Halted() | Pointed():
                 pass  # threads() tells who waits, stops who cannot go on, decoded calls what was captured
+
+    def _take_call(self, call: Call) -> None:
+        entry = self.trace.observed(call)
+        if entry is not None:
+            self.called.append(entry)
 
     def moved(self) -> None:
         """The target was put elsewhere: what is derived from registers and memory is looked at anew."""

@@ -258,6 +258,18 @@ class Judge:
             text = plan.crossing(seen) if plan.crossing is not None else None
             if text:
                 return Halt(stop, "crossing", text)
+        return self._called(stop)
+
+    def _called(self, stop: Stop) -> Halt | None:
+        """Catchpoints on system calls that no crossing shows."""
+        for entry in self.debugger.called:
+            for breakpoint_ in self.debugger.breakpoints.catching("syscall"):
+                if not _wanted(breakpoint_.which, entry.nr, entry.name) or not self._counts(breakpoint_, stop):
+                    continue
+                if breakpoint_.temporary:
+                    self.debugger.breakpoints.remove(breakpoint_.number)
+                text = f"catchpoint {breakpoint_.number} (syscall {entry.path} {entry.call} {entry.result}".rstrip()
+                return Halt(stop, "breakpoint", f"{text})", breakpoint_.number)
         return None
 
     def sp_of(self, thread: int) -> int:

@@ -191,8 +191,8 @@ class Span:
 class Trace:
     """All calls seen so far, oldest first; with ``look_at`` those up to a tick, as they were then."""
 
-    def __init__(self, read: Read, places: Callable[[], Places]) -> None:
-        self._read_at = read
+    def __init__(self, read: Read, places: Callable[[], Places], abi: str = ABI) -> None:
+        self._read_at, self.abi = read, abi
         self.style: Style = PANES
         self.keep = True
         self.listeners: list[Callable[[str, Entry], None]] = []
@@ -334,8 +334,11 @@ class Trace:
         opened = self._call(crossing, state, source, target)
         return Seen("call" if opened is not None else "enter", crossing, source, target, opened)
 
-    def observed(self, call: Call) -> None:
-        """Take a call as its server saw it: it confirms the open crossing, or is one that no crossing showed."""
+    def observed(self, call: Call) -> Entry | None:
+        """Take a call as its server saw it: it confirms the open crossing, or is one that no crossing showed.
+
+        The entry that begins with it, if one does.
+        """
         state = self._threads[call.thread]
         current = self.open_call(call.thread)
         if current is not None and current.path == call.layer and current.nr == call.number:
@@ -345,7 +348,8 @@ class Trace:
             return None
         waiting = state.taken(call.layer, call.number) if call.result is not None else None
         if waiting is not None:
-            return self._answered(waiting, call)
+            self._answered(waiting, call)
+            return None
         entry = self._entry(
             call.tick, call.thread, call.layer, plain(call.name), call.number, current or state.waits_in()
         )
@@ -356,7 +360,7 @@ class Trace:
             self._captured.clear()
         else:
             self._answered(entry, call)
-        return None
+        return entry
 
     def noted(self, note: Note) -> None:
         """A signal, or the end of a thread, between the calls."""
@@ -369,12 +373,12 @@ class Trace:
 
     def _begin(self, entry: Entry, call: Call) -> None:
         """Its arguments: numbers of a system call, which are decoded later, or the texts that its server gave."""
-        known, held = facts.call_at(ABI, call.number), words(call.arguments)
+        known, held = facts.call_at(self.abi, call.number), words(call.arguments)
         if known is None or known.name != call.name or held is None:
             entry.texts = call.arguments
             return
         entry.entry = known
-        entry.seen = Observed(ABI, known, held, self._base(call.layer, held), self.style, tuple(self._captured))
+        entry.seen = Observed(self.abi, known, held, self._base(call.layer, held), self.style, tuple(self._captured))
 
     def _base(self, path: str, held: tuple[int, ...]) -> int:
         """What the pointers of a path's caller are relative to; a caller that is gone shows by what was captured."""

@@ -10,12 +10,12 @@ import struct
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from cvmdbg.guests.guest import Tap
 from cvmdbg.guests.linux import facts
 from cvmdbg.guests.linux.tracing import Served
 from cvmdbg.target import TargetError
-from cvmdbg.targets.breaks import Breaks
 from sessions.event import Call, Observation
 
 ABI = "aarch64"
@@ -34,12 +34,21 @@ class Inside:
     words: tuple[int, ...] | None
 
 
+class Hidden(Protocol):
+    """Places at which the machine stops for the taps' sake, unseen by anybody else."""
+
+    @property
+    def hidden(self) -> set[int]: ...
+    def add_hidden(self, address: int) -> None: ...
+    def remove_hidden(self, address: int) -> None: ...
+
+
 class Taps:
     """The tapped functions of one guest, and who is in them. ``read_register`` and ``read`` look at the machine."""
 
     def __init__(
         self,
-        breaks: Breaks,
+        breaks: Hidden,
         read_register: Callable[[int, str], int],
         read: Callable[[int, int], bytes],
     ) -> None:

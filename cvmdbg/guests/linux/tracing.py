@@ -59,13 +59,14 @@ class Served:
     effects: Sequence[Effect]
     result: int | None
     tick: int
+    abi: str = ABI
 
     def captured(self) -> list[Observation]:
         """What the call points at: as it went in, then as it came out."""
         before, after = _Reader(self.read, (), self.tick), _Reader(self.read, self.effects, self.tick)
-        begun = entering(self.call, tuple(self.words), Caller(ABI, before.look, self.base), _STYLE)
+        begun = entering(self.call, tuple(self.words), Caller(self.abi, before.look, self.base), _STYLE)
         if self.result is not None:
-            leaving(begun, self.result, Caller(ABI, after.look, self.base))
+            leaving(begun, self.result, Caller(self.abi, after.look, self.base))
         return [*before.seen, *after.seen]
 
 

@@ -13,7 +13,6 @@ from cvmdbg.targets.gdbmi.reasons import Arrival, ended, reasons
 from cvmdbg.targets.gdbmi.records import text_of
 from cvmdbg.targets.gdbmi.state import State
 from cvmdbg.targets.gdbmi.talk import Gdb, Refused
-from cvmdbg.targets.live.gates import Gates
 from cvmdbg.targets.live.target import PATIENCE, SLICE, Backwards, LiveTarget
 
 START = 30.0
@@ -51,7 +50,7 @@ class GdbTarget(LiveTarget[dict[str, Any], State, Memory, Points]):
         self.state = State(self.gdb, self._why_not)
         self.memory = Memory(self.gdb, self._why_not)
         names = self.state.names
-        self.gates = Gates(self.memory.read, self.state.register)
+        self._follow_calls()
         self.points = Points(self.gdb, 1 if names.x86 else 4, lambda: not self._why_not(), self.memory.read)
         self._arrived(first)
         here = self.state.register(self._stop.thread, "pc")
@@ -132,7 +131,7 @@ class GdbTarget(LiveTarget[dict[str, Any], State, Memory, Points]):
 
     def _set_off(self, move: Move, thread: int, backwards: bool) -> Stop:
         self._urged, self._backwards = False, backwards
-        self.points.gates = set() if backwards else self.gates.places
+        self.points.gates = set() if backwards else self._traced
         self.points.put()
         step = move is Move.STEP
         self._stepped_from = self._stop.pc if step else None

@@ -26,9 +26,11 @@ from cvmdbg.target import (
     TargetLost,
     Thread,
 )
+from cvmdbg.targets.live.calls import ABIS, Calls, Places, taps_of
 from cvmdbg.targets.live.gates import Gates
 from cvmdbg.targets.live.parts import Memory, Points, State
 from cvmdbg.targets.live.witness import Witness
+from cvmdbg.targets.taps import Taps
 from sessions.event import Note, Observation, Output
 
 SLICE = 0.02
@@ -53,6 +55,8 @@ class LiveTarget(ABC, Generic[Arrival, StateOf, MemoryOf, PointsOf]):
     memory: MemoryOf
     points: PointsOf
     gates: Gates
+    calls: Calls
+    taps: Taps
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -64,8 +68,16 @@ class LiveTarget(ABC, Generic[Arrival, StateOf, MemoryOf, PointsOf]):
         self._ended_with = ""
         self._tagged: Capabilities | None = None
         self._reverse: Reverse | None = None
+        self.places = Places()
         self.number = -1  # of the stop, from 0
         self._stop = Stop(0, 0, None, ())
+
+    def _follow_calls(self) -> None:
+        """State and memory are there: what sees crossings and calls looks at them."""
+        read, register = self.memory.read, self.state.register
+        self.gates = Gates(read, register)
+        self.calls = Calls(ABIS[self.arch], read, register)
+        self.taps = Taps(self.places, register, read)
 
     # ---- what a kind of link gives ---------------------------------------------------------------------------------
 
@@ -169,6 +181,8 @@ class LiveTarget(ABC, Generic[Arrival, StateOf, MemoryOf, PointsOf]):
 
     def knows(self, compartments: Sequence[Compartment], modules: Sequence[Module], trace: bool) -> None:
         """What is known of the guest: where crossings can be seen."""
+        if trace:
+            self.taps.arm(taps_of(compartments, modules) if self.arch != "x86_64" else ())
         grants = [grant.value for c in compartments for grant in c.grants if grant.name in GATES]
         if trace and self.state.names.capabilities:
             self.gates.entries = frozenset(value & LOW & ~1 for value in grants if value >> 128)
@@ -307,11 +321,20 @@ class LiveTarget(ABC, Generic[Arrival, StateOf, MemoryOf, PointsOf]):
         return stop
 
     def _crossed(self, thread: int, pc: int) -> bool:
-        """Has a crossing just brought a thread here? It is noted. Backwards there are no gates."""
-        crossing = self.gates.look(thread, pc) if pc in self.points.gates else None
-        if crossing is not None:
-            self._happened(crossing)
-        return crossing is not None
+        """Has a crossing or a call just brought a thread here? It is noted. Backwards there are no gates."""
+        if pc not in self.points.gates:
+            return False
+        crossing = self.gates.look(thread, pc)
+        found = [crossing] if crossing is not None else self.taps.stands(thread, pc, self.number)
+        self.taps.leaves(thread)
+        for item in found:
+            self._happened(item)
+        return bool(found)
+
+    @property
+    def _traced(self) -> set[int]:
+        """Where the machine must stop for the trace."""
+        return self.gates.places | self.places.hidden
 
     def _over(self, reason: Reason) -> Stop:
         """The program has ended."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from cvmdbg.guests.guest import Compartment, Module
 from cvmdbg.target import Move, Reason, Region, Stop, StopKind, TargetError, TargetLost
-from cvmdbg.targets.live.gates import Gates
 from cvmdbg.targets.live.names import Names, of_layout
 from cvmdbg.targets.live.target import PATIENCE, SLICE, Backwards, LiveTarget
 from cvmdbg.targets.remote.board import devices
@@ -16,8 +15,9 @@ from cvmdbg.targets.remote.memory import Memory, Tagged
 from cvmdbg.targets.remote.points import Points, Watched
 from cvmdbg.targets.remote.reasons import Arrival, ended, handed_on, reasons
 from cvmdbg.targets.remote.state import State
+from gdbstub import hexadecimal
 from gdbstub.call import ProtocolError
-from gdbstub.commands import lldb, resuming
+from gdbstub.commands import lldb, resuming, syscalls
 from gdbstub.stops import Stopped, StopReply
 
 LINE = 1024
@@ -34,11 +34,12 @@ class RemoteTarget(LiveTarget[StopReply, State, Memory, Points]):
         self._line = bytearray()
         self._signal = 0
         self._stepped_from: int | None = None
+        self._catches = False
         self.link = Link(name, self._came, self._asked.is_set, timeout)
         names = Names(of_layout(self.link.layout))
         self.state = State(self.link, names, self._why_not)
         self.memory = Memory(self.link, self._why_not)
-        self.gates = Gates(self.memory.read, self.state.register)
+        self._follow_calls()
         self.points = Points(self.link, 1 if names.x86 else 4, lambda: not self._why_not(), self._watched_content)
         self._tags = self._tagged = Tagged(self.memory) if self.link.has("qXfer:capa:read") else None
         self._reverse = Backwards(self) if self.link.has("ReverseContinue") or self.link.has("ReverseStep") else None
@@ -89,9 +90,17 @@ class RemoteTarget(LiveTarget[StopReply, State, Memory, Points]):
     def knows(self, compartments: Sequence[Compartment], modules: Sequence[Module], trace: bool) -> None:
         """Where crossings can be seen, and where memory may be read of a stub that dies elsewhere."""
         super().knows(compartments, modules, trace)
+        self._catch_calls(trace and not self._traced)
         if self.memory.ranges is not None:
             spans = [(m.base, m.base + m.size) for m in modules if m.size]
             self.memory.ranges = tuple((begin, end & ~15) for begin, end in spans)
+
+    def _catch_calls(self, on: bool) -> None:
+        """Let the stub stop at system calls, where it can and nothing else shows them."""
+        if on != self._catches and self.link.has("QCatchSyscalls") and not self._why_not():
+            with self.link.telling():
+                self.link.client.call(syscalls.catch(on))
+            self._catches = on
 
     def lacks(self) -> str:
         """What this peer cannot do, in sentences."""
@@ -110,6 +119,7 @@ class RemoteTarget(LiveTarget[StopReply, State, Memory, Points]):
             self.points.breakpoints, self.points.gates, self.points.watched = set(), set(), {}
             try:
                 self.points.put()
+                self._catch_calls(False)
             except TargetLost:
                 self.link.close(detach=False)
                 return
@@ -130,12 +140,12 @@ class RemoteTarget(LiveTarget[StopReply, State, Memory, Points]):
     def _step_off(self, thread: int) -> bool:
         """Leave the breakpoint that the thread stands on; False when that step has itself met something."""
         pc = self._stop.pc
-        self.points.gates = self.gates.places
+        self.points.gates = self._traced
         if pc in self.points.breakpoints or pc in self.points.gates:
             stop = self._step(thread)
             if any(reason.kind is not StopKind.STEP for reason in stop.reasons):
                 return False
-            self.points.gates = self.gates.places
+            self.points.gates = self._traced
         with self.link.telling():
             self.points.put()
         return True
@@ -176,7 +186,7 @@ class RemoteTarget(LiveTarget[StopReply, State, Memory, Points]):
     def _step(self, thread: int) -> Stop:
         """One instruction, without the breakpoint under it."""
         self._stepped_from = pc = self.state.register(thread, "pc")
-        self.points.gates = self.gates.places
+        self.points.gates = self._traced
         with self.link.telling():
             self.points.put(lifted=pc)
             self._go("s", thread)
@@ -218,10 +228,20 @@ class RemoteTarget(LiveTarget[StopReply, State, Memory, Points]):
         planned = (Reason(StopKind.STEP),) if before is not None else ()
         if before is None and self._asked_at:
             planned = (Reason(StopKind.INTERRUPT),)
-        crossed = before != pc and self._crossed(thread, pc)
+        crossed = self._called(arrival, thread) or (before != pc and self._crossed(thread, pc))
         known = Arrival(pc, before, planned, crossed)
         self._signal = handed_on(arrival.signal)
         return self._stands(thread, pc, reasons(arrival, known, self.points, self._watched_content))
+
+    def _called(self, arrival: Stopped, thread: int) -> bool:
+        """Does the stub stop at a system call that was asked for?"""
+        entry, back = arrival.reason("syscall_entry"), arrival.reason("syscall_return")
+        told = entry if entry is not None else back
+        if told is None or not self._catches:
+            return False
+        for item in self.calls.caught(thread, hexadecimal.number(told), entry is not None, self.number):
+            self._happened(item)
+        return True
 
     # ---- what it prints --------------------------------------------------------------------------------------------
 
