@@ -223,15 +223,23 @@ class Recording:
 
     def state(self, checkpoint: Checkpoint) -> Json:
         """A checkpoint's state without its pages."""
-        row = next(self._rows("SELECT state FROM checkpoint WHERE number=?", (checkpoint.number,)))
+        packed = self._of("state", checkpoint)
         with self._guard.sentences():
-            return unpack_state(row[0])
+            return unpack_state(packed)
 
     def touched(self, checkpoint: Checkpoint) -> list[int]:
         """Pages that were read or written between the checkpoint before and this one."""
-        row = next(self._rows("SELECT touched FROM checkpoint WHERE number=?", (checkpoint.number,)))
+        packed = self._of("touched", checkpoint)
         with self._guard.sentences():
-            return unpack_pages(row[0])
+            return unpack_pages(packed)
+
+    def _of(self, column: str, checkpoint: Checkpoint) -> bytes:
+        """A column of a checkpoint; in a damaged file one that was listed may not be found."""
+        rows = list(self._rows(f"SELECT {column} FROM checkpoint WHERE number=?", (checkpoint.number,)))
+        with self._guard.sentences():
+            if not rows:
+                raise Malformed(f"checkpoint {checkpoint.number} is missing")
+            return bytes(rows[0][0])
 
     def written(self, first: int, last: int) -> list[int]:
         """Pages that changed after checkpoint ``first`` up to ``last``."""
@@ -334,6 +342,8 @@ class Recording:
 
     def _events(self, chunk: Chunk) -> bytes:
         row = self._file.execute("SELECT packed FROM events WHERE first=?", (chunk.first,)).fetchone()
+        if row is None:
+            raise Malformed(f"the events from number {chunk.first} on are missing")
         return bytes(row[0])
 
     def _content(self, key: bytes) -> bytes:

@@ -23,7 +23,7 @@ NEAR = 2000
 """Ticks in which an instruction is looked for that wrote the value that was there already."""
 NO_RESULT = re.compile(r"(cmp|cmn|tst|ccm|st|cb[nz]|tb[nz]|b$|b\.|bl?r|ret|msr|prf|fcm|chk|dc|ic|nop|svc|hlt|brk)")
 VALUE = (1 << 64) - 1
-_REGISTER = re.compile(r"\b([cxw](?:[12]?\d|30)|csp|sp|ddc|wsp)\b")
+REGISTER = re.compile(r"\b([cxw](?:[12]?\d|30)|csp|sp|ddc|wsp)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def origin_of(debugger: Debugger, history: History, text: str) -> list[Link]:
     chain = _Chain(debugger, history)
     name = re.fullmatch(r"\$(\w+)", text)
     if name is not None:
-        chain.register(_capability(name[1]), debugger.thread, history.now)
+        chain.register(capability_name(name[1]), debugger.thread, history.now)
     else:
         value = debugger.evaluate(text)
         if value.address is None:
@@ -110,7 +110,7 @@ class _Chain:
             found = self._decoded[step.pc] = disassemble(word, step.pc, "c64" if c64 else "a64")
         if NO_RESULT.match(found.mnemonic) or "store" in found.kinds:
             return False
-        names = [_capability(m) for m in _REGISTER.findall(found.operands.split("[")[0])]
+        names = [capability_name(m) for m in REGISTER.findall(found.operands.split("[")[0])]
         return name in names[: 2 if found.mnemonic.startswith("ldp") else 1]
 
     def memory(self, address: int, size: int, before: Mark) -> None:
@@ -157,7 +157,7 @@ class _Chain:
         self.links.append(Link(self._history.first.tick, thread, 0, what, "", 0, True))
 
 
-def _capability(name: str) -> str:
+def capability_name(name: str) -> str:
     """``x3`` is the low half of ``c3``."""
     if re.fullmatch(r"[xw]\d+", name):
         return "c" + name[1:]
@@ -166,7 +166,7 @@ def _capability(name: str) -> str:
 
 def _source(found: Instruction, name: str) -> str | None:
     """The register that an instruction makes another from: its first source."""
-    names = [_capability(m) for m in _REGISTER.findall(found.operands)]
+    names = [capability_name(m) for m in REGISTER.findall(found.operands)]
     if names[:1] != [name]:
         return None
     return next(iter(names[1:] or (names[:1] if "!" in found.operands else [])), None)
@@ -174,7 +174,7 @@ def _source(found: Instruction, name: str) -> str | None:
 
 def _stored(found: Instruction, at: int, address: int) -> str | None:
     """The register that a store wrote to an address: the second of a pair behind the first's half."""
-    names = [_capability(m) for m in _REGISTER.findall(found.operands.split("[")[0])]
+    names = [capability_name(m) for m in REGISTER.findall(found.operands.split("[")[0])]
     if not names:
         return None
     width = 16 if found.operands.startswith("c") else 8

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cvmdbg.analysis.origin import Link, origin_of
+from cvmdbg.analysis.readers import Readers
 from cvmdbg.commands.history import moment, share
 from cvmdbg.commands.table import Command, Json, Result
 from cvmdbg.forms import capability_text, hexa
@@ -55,7 +56,7 @@ def info_next(session: Session, text: str) -> Result:
 def _asked(session: Session, text: str, backwards: bool) -> Result:
     words = text.split(None, 1)
     if len(words) != 2 or words[0] not in (*WORDS, "change", "bounds"):
-        raise UserError("of what? write, read, access or tag EXPRESSION, change or bounds $REGISTER")
+        raise UserError("of what? write, read, access or tag EXPRESSION, read, change or bounds $REGISTER")
     register = re.fullmatch(r"\$(\w+)", words[1].strip())
     if register is not None:
         found = _register(session, register[1], words[0], backwards)
@@ -70,9 +71,12 @@ def _asked(session: Session, text: str, backwards: bool) -> Result:
 
 
 def _register(session: Session, name: str, what: str, backwards: bool) -> Access | None:
-    if what not in ("write", "change", "bounds"):
-        raise UserError("of a register its last or next change is known: change, or bounds for all but its value")
+    if what not in ("write", "change", "bounds", "read"):
+        raise UserError("of a register reads and changes are known: read, change, or bounds for all but its value")
     history, thread, bounds = session.history, session.live.thread, what == "bounds"
+    if what == "read":
+        readers = Readers(session.live, history, thread, name)
+        return readers.last() if backwards else readers.next()
     if backwards:
         return history.last_change(thread, name, history.now, bounds)
     return history.next_change(thread, name, history.now, bounds)
@@ -94,7 +98,8 @@ def access_line(session: Session, access: Access) -> str:
     named = session.live.symbols.name_at(access.pc)
     place = named.text if named is not None else hexa(access.pc)
     who = session.live.thread_name(access.thread)
-    what = f"{access.kind} of {access.size} at {hexa(access.address)}" if access.size else "changed"
+    plain = "read" if access.kind == "read" else "changed"
+    what = f"{access.kind} of {access.size} at {hexa(access.address)}" if access.size else plain
     if access.kind == "event":
         what = f"written by {access.label}" if access.size else f"set by {access.label}"
     return f"tick {access.mark.tick}  {what}, {place}, thread {who}; goto @{access.mark.tick}"
@@ -269,10 +274,10 @@ def diff(session: Session, text: str) -> Result:
 COMMANDS = (
     Command(
         "info last",
-        "who last accessed memory, or changed a register",
+        "who last accessed memory, read or changed a register",
         (),
         (),
-        "write · read · access · tag EXPRESSION, change · bounds $REGISTER",
+        "write · read · access · tag EXPRESSION, read · change · bounds $REGISTER",
         "h",
         "Before this moment; the target stays here. bounds is everything of a capability register but its value.",
         ("info last write calls", "info last tag parked_capability", "info last bounds $c0"),
@@ -281,10 +286,10 @@ COMMANDS = (
     ),
     Command(
         "info next",
-        "who accesses memory next, or changes a register",
+        "who accesses memory next, reads or changes a register",
         (),
         (),
-        "write · read · access · tag EXPRESSION, change · bounds $REGISTER",
+        "write · read · access · tag EXPRESSION, read · change · bounds $REGISTER",
         "h",
         "From this moment to the end of the recording.",
         ("info next write calls",),

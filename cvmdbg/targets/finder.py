@@ -22,6 +22,8 @@ from sessions.timeline import Cancelled
 
 PAGE = 4096
 SCAN = 20_000_000
+STEPS = 2_000_000
+"""Ticks between two looks at whether a search is to end; of a thread that is stepped."""
 CAP = 256
 WINDOWS = (1_000, 20_000, 400_000, 4_000_000)
 """Ticks that are stepped for a register, nearest first; then whole stretches."""
@@ -203,17 +205,19 @@ class Finder:
 
     def _changes_until(self, thread: int, index: int, bounds: bool, event: int, limit: int) -> Iterator[Access]:
         machine = self._inferior.machine
-        if self._player.interrupted():
-            raise TargetError("the search was interrupted")
-        if self._current != thread:
-            machine.run(self._current, limit - machine.ticks)
-            machine.crossings_packed()
-            return
-        while machine.ticks < limit:
-            changed, pc = machine.run_until_changed(thread, index, bounds, limit - machine.ticks)
-            machine.crossings_packed()
+        while (tick := machine.ticks) < limit:
+            if self._player.interrupted():
+                raise TargetError("the search was interrupted")
+            if self._current != thread:
+                changed, pc = False, 0
+                machine.run(self._current, min(limit - tick, SCAN))
+            else:
+                changed, pc = machine.run_until_changed(thread, index, bounds, min(limit - tick, STEPS))
+            full = bool(machine.crossings_packed())
             if changed:
                 yield Access(Mark(event, machine.ticks - 1), thread, pc, "write")
+            elif machine.ticks == tick and not full:
+                raise TargetError(f"the search cannot pass tick {tick}")
 
 
 def _sets(effect: Effect, thread: int, index: int) -> bool:

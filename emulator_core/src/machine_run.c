@@ -112,17 +112,43 @@ static bool same(struct emu_cap a, struct emu_cap b, bool bounds) {
     return a.hi == b.hi && a.tag == b.tag && (bounds || a.lo == b.lo);
 }
 
+/* A register, and what it was. */
+struct watched {
+    int thread;
+    enum emu_reg reg;
+    bool bounds;
+    struct emu_cap before;
+};
+
+static bool has_changed(struct emu *emu, const struct watched *w) {
+    return !same(w->before, emu_get(emu, w->thread, w->reg), w->bounds);
+}
+
+/* Step by step, and no further than the instruction that changes the register; crossings are not wanted. */
+static void run_unchanged(struct cpu *cpu, const struct watched *w, uint64_t *pc) {
+    *pc = pc_get(cpu);
+    if (!step_over_breakpoint(cpu) || has_changed(cpu->emu, w)) return;
+    while (!cpu->event && within_budget(cpu) && !interrupted(cpu) && step_enter(cpu)) {
+        *pc = slot_pc(cpu->page, cpu->slot);
+        step_one(cpu);
+        cpu->emu->ring.count = 0;
+        if (has_changed(cpu->emu, w)) return;
+    }
+}
+
+/* The PCC has its value after a run only: it is looked at tick by tick. */
 bool emu_run_until_changed(struct emu *emu, int thread, enum emu_reg reg, bool bounds, uint64_t max_ticks,
                            uint64_t *pc) {
-    struct emu_cap before = emu_get(emu, thread, reg);
-    struct emu_stop stop = {.kind = EMU_STOP_BUDGET};
-    for (uint64_t left = max_ticks; left && stop.kind != EMU_STOP_INTERRUPT; left--) {
-        uint64_t tick = emu->ticks;
-        *pc = emu_get(emu, thread, EMU_PCC).lo;
-        emu_run(emu, thread, 1, &stop);
-        if (!same(before, emu_get(emu, thread, reg), bounds)) return true;
-        if (emu->ticks == tick) return false;
-        emu->ring.count = 0;
+    struct cpu *cpu = thread_of(emu, thread);
+    struct watched w = {thread, reg, bounds, emu_get(emu, thread, reg)};
+    uint64_t end = emu->ticks + max_ticks, tick = end;
+    while (cpu && emu->ticks < end && emu->ticks != tick) {
+        tick = emu->ticks;
+        run_begin(cpu, reg == EMU_PCC ? 1 : end - tick);
+        run_unchanged(cpu, &w, pc);
+        run_end(cpu);
+        if (has_changed(emu, &w)) return true;
+        if (cpu->event && cpu->stop.kind == EMU_STOP_INTERRUPT) break;
     }
     return false;
 }

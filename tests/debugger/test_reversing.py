@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cvmdbg.analysis.readers import Readers, sources
 from cvmdbg.launch import replayed
 from cvmdbg.session import Session
 from cvmdbg.target import UserError
@@ -116,6 +117,26 @@ def test_asking_the_past_moves_nothing(opened: Open) -> None:
     value = session.live.target.read_register(0, "c30")
     session.execute("stepi")
     assert session.live.target.read_register(0, "c30") != value
+
+
+@pytest.mark.parametrize("register", ["$c30", "$x0", "$csp"])
+def test_reads_of_a_register_are_found_by_the_instruction_that_makes_them(opened: Open, register: str) -> None:
+    session = opened("hello", "break fibonacci if n == 3", "run")
+    before = place(session)
+    last = session.execute(f"info last read {register}").value
+    assert isinstance(last, dict)
+    assert place(session) == before
+    assert before[0] is not None
+    assert last["tick"] < before[0]
+    session.execute(f"goto @{last['tick']}")
+    assert session.execute(f"info next read {register}").value == last
+    history, name = session.history, register.replace("$x", "c").lstrip("$")
+    instruction = Readers(session.live, history, session.live.thread, name)
+    path = history.path(last["tick"], before[0])
+    readers = [step.tick for step in path if name in sources(instruction.instruction(step))]
+    assert readers == [last["tick"]]
+    with pytest.raises(UserError, match="reads of v0 are not known"):
+        session.execute("info last read $v0")
 
 
 def test_marks_diversions_and_positions(opened: Open) -> None:

@@ -17,6 +17,7 @@ import time
 import traceback
 import zlib
 from collections.abc import Callable
+from functools import cache
 from mmap import mmap
 from pathlib import Path
 
@@ -269,6 +270,7 @@ def within(room: int, path: Path) -> int:
     return 0
 
 
+@cache
 def deflated_zeros(size: int) -> bytes:
     """So many zeros, deflated."""
     engine, block = zlib.compressobj(9), bytes(1 << 20)

@@ -17,6 +17,7 @@ from cvmdbg.targets.inferior import Inferior
 from sessions.reader import Recording
 from sessions.recorder import Recorder
 from sessions.source import timeline_of, verify
+from sessions.timeline import Point, Timeline
 from tests.targets.test_emulator import COUNT
 from tests.targets.toy import CODE, MEMORY, ToyGuest
 
@@ -166,16 +167,25 @@ def test_a_fault_is_met_again(tmp_path: Path) -> None:
 def test_states_that_memory_has_no_room_for_are_executed_again(
     tmp_path: Path, often: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(keeping, "MEMORY", 20_000)
+    added: list[Point] = []
+    add = Timeline.add
+    monkeypatch.setattr(Timeline, "add", lambda self, point: (added.append(point), add(self, point)))
     target = recorded(tmp_path / "a.cvmrec", ToyGuest(COUNT, threads=2))
-    target.resume(Move.CONTINUE, budget=10_000)
-    wanted = target.inferior.digest()
-    monkeypatch.setattr(keeping, "MEMORY", 100_000)
-    target.resume(Move.CONTINUE, budget=290_000)
+    digests: dict[int, bytes] = {}
+    while target.tick < 300_000:
+        target.resume(Move.CONTINUE, budget=1000)
+        digests[target.tick] = target.inferior.digest()
     assert target.history is not None
-    for tick in (150_000, 10_000):
+    assert isinstance(target.history, keeping.Keeping)
+    points = target.history.player.timeline.points
+    gone = [point for point in added if point not in points]
+    assert len(gone) > len(added) // 4, "nothing was forgotten"
+    assert sum(point.cost for point in points if point.saved is not None) <= 2 * keeping.MEMORY
+    ticks = [min(t for t in digests if t >= point.mark.tick) for point in gone[-1:5:-3]]
+    for tick in ticks:
         target.history.seek(target.history.at(tick))
-        assert target.tick == tick
-    assert target.inferior.digest() == wanted
+        assert (target.tick, target.inferior.digest()) == (tick, digests[tick])
     target.close()
 
 
