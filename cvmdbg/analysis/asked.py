@@ -29,7 +29,9 @@ MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One of these calls: ``value`` is the absolute address that it came back with (a status of dlclose), 0 for none.
+    """One of these calls: ``value`` is the absolute address that it came back with, 129 bits where pointers are
+
+    capabilities (of dlclose: its status); 0 for none.
 
     ``handle`` is the word that named the module, ``word`` the file or symbol.
     """
@@ -147,11 +149,13 @@ class Asking:
         if not waiting:
             del self._waiting[stop.pc]
         asked, value = mine[1], self._register(stop.thread, "x0")
+        compartment = self._debugger.places.named(asked.badge)
         if asked.kind == "dlclose":
             value &= 0xFFFFFFFF
-        elif value and asked.kind != "dlopen":
-            compartment = self._debugger.places.named(asked.badge)
-            value += compartment.begin if compartment is not None and not compartment.pure else 0
+        elif value and compartment is not None and compartment.pure:
+            value = self._debugger.target.read_register(stop.thread, "c0")
+        elif value and asked.kind != "dlopen" and compartment is not None:
+            value += compartment.begin
         self._answer(asked, stop.tick or 0, value)
         self.update()
 
@@ -184,7 +188,11 @@ class Asking:
 
     def name_of(self, handle: int, badge: str) -> str:
         """What was opened with a handle."""
-        opened = (a for a in reversed(self.answered) if a.kind == "dlopen" and (a.value, a.badge) == (handle, badge))
+        opened = (
+            a
+            for a in reversed(self.answered)
+            if a.kind == "dlopen" and (a.value & VALUE, a.badge) == (handle & VALUE, badge)
+        )
         found = next(opened, None)
         if found is not None:
             return found.word.rpartition("/")[2] or "the program"

@@ -10,6 +10,7 @@ time (dlopen). Nothing here is kept that the trace does not hold, so the steps a
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from cvmdbg.analysis.crossings import Entry, Trace
 from cvmdbg.analysis.relocations import Linked, Relocations
 from cvmdbg.dynamic import Dynamic
 from cvmdbg.elf import ElfImage
-from cvmdbg.forms import hexa, size_text
+from cvmdbg.forms import VALUE, hexa, minted_text, size_text
 from cvmdbg.guests.guest import Module
 from cvmdbg.rows import LoadRow
 from cvmdbg.target import UserError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 ELF = b"\x7fELF"
 _OPENERS = ("open", "openat", "openat2")
+_LIBRARY = re.compile(r"\.so(\.\d+)*$")
 _READERS = ("read", "pread64", "readv", "preadv")
 MAX_TRIED = 64
 MAX_STEPS = 256
@@ -249,13 +251,18 @@ def _step(entry: Entry, kind: str, badge: str, module: str, what: str, address: 
 
 def _is_library(row: LoadRow) -> bool:
     """Could a file that was not found have been a module? Programs try many others."""
-    return ".so" in row.module
+    return _LIBRARY.search(row.module) is not None
 
 
 def _nowhere(tried: list[LoadRow]) -> LoadRow:
     """What was looked for, and is nowhere."""
     last = tried[-1]
-    return replace(last, kind="missing", what=f"not found: {len(tried)} paths tried", state="failed")
+    return replace(
+        last,
+        kind="missing",
+        what=f"not found: {len(tried)} {'path' if len(tried) == 1 else 'paths'} tried",
+        state="failed",
+    )
 
 
 def _asked(asked: Asked, debugger: Debugger, tried: dict[str, list[LoadRow]]) -> LoadRow:
@@ -266,12 +273,16 @@ def _asked(asked: Asked, debugger: Debugger, tried: dict[str, list[LoadRow]]) ->
         module = asked.word.rpartition("/")[2] or module
         paths = ", ".join(row.what for row in tried.get(module, ()))
         missing = f": tried {paths}" if paths else ""
-        what = f"{asked.word or 'the program itself'} → {hexa(asked.value) if asked.value else 'null' + missing}"
+        what = (
+            f"{asked.word or 'the program itself'} → {hexa(asked.value & VALUE) if asked.value else 'null' + missing}"
+        )
     elif asked.kind == "dlclose":
         what = "closed" if not asked.value else f"refused with {asked.value}"
     elif asked.value:
-        named = debugger.symbols.name_at(asked.value & ~1)
-        what = f"{asked.word} → {hexa(asked.value & ~1)}" + (f" {named.text} of {named.module}" if named else "")
+        address = asked.value & VALUE & ~1
+        named = debugger.symbols.name_at(address)
+        minted = f" {minted_text(asked.value)}" if asked.value >> 128 else ""
+        what = f"{asked.word} → {hexa(address)}{minted}" + (f" {named.text} of {named.module}" if named else "")
     else:
         what = f"{asked.word} → null: no module that {module} reaches defines it"
     return LoadRow(asked.kind, module, asked.badge, what, "failed" if asked.failed else "done", asked.tick)

@@ -207,3 +207,20 @@ def test_glibcs_loader_step_by_step(root: Path) -> None:
     opened = {row.module: row.what for row in session.load_rows() if row.kind == "open"}
     assert opened["libm.so.6"].endswith("at run time: no module needs it")
     session.close()
+
+
+def test_dlsym_says_which_capability_it_minted(opened: Open) -> None:
+    session = opened("dlopen", "run")
+    said = {row.what.partition(" → ")[0]: row for row in session.load_rows() if row.kind == "dlsym"}
+    assert {name: row.state for name, row in said.items()} == {
+        "plugin_name": "done",
+        "plugin_answer": "done",
+        "plugin_question": "failed",
+    }
+    assert re.search(r"→ \w+ ● \[\w+,\w+ \+\d+\] plugin_name of libplugin\.so$", said["plugin_name"].what)
+    assert re.search(r"→ \w+ ● RB \[\w*E\w*,.* plugin_answer of libplugin\.so$", said["plugin_answer"].what)
+    assert session.execute("info load dlopen").lines[1].endswith("libplugin.so → 440006020")
+    session.execute(f"goto @{(said['plugin_name'].tick or 0) - 10}")
+    assert [row.kind for row in session.load_rows() if row.kind.startswith("dl")] == ["dlopen"]
+    session.execute("goto start")
+    assert [row.kind for row in session.load_rows() if row.kind.startswith("dl")] == []
