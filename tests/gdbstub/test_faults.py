@@ -14,6 +14,8 @@ from gdbstub.server import Server
 from gdbstub.stops import Stopped
 from tests.gdbstub.board import BASE, CODE, TAG, Board, Loop, Spoiler
 
+pytestmark = pytest.mark.clean_line
+
 SEEDS = range(12)
 
 

@@ -20,6 +20,8 @@ from tests.gdbstub.board import BASE, TAG
 from tests.gdbstub.proxy import FAULTS, Proxy
 from tests.gdbstub.test_listener import Service
 
+pytestmark = pytest.mark.clean_line
+
 
 @pytest.fixture
 def service() -> Iterator[Service]:

@@ -67,10 +67,12 @@ def scripted(answer: Answer, folder: Path) -> Iterator[str]:
 
     def serve() -> None:
         link, _ = place.accept()
-        decoder = Decoder()
+        decoder, last = Decoder(), b""
         with link:
             while content := link.recv(1 << 16):
                 for frame in decoder.feed(content):
+                    if frame.kind in (Kind.BAD, Kind.NAK):
+                        link.sendall(b"-" if frame.kind is Kind.BAD else last)
                     if frame.kind is Kind.PACKET or frame.kind is Kind.INTERRUPT:
                         packet = frame.payload if frame.kind is Kind.PACKET else b"\x03"
                         link.sendall(b"+" if frame.kind is Kind.PACKET else b"")
@@ -78,9 +80,9 @@ def scripted(answer: Answer, folder: Path) -> Iterator[str]:
                             reply = answer(packet)
                         except Gone:
                             return
-                        for part in reply if isinstance(reply, list) else [reply]:
-                            if part is not None:
-                                link.sendall(encode(part))
+                        parts = reply if isinstance(reply, list) else [reply]
+                        last = b"".join(encode(part) for part in parts if part is not None)
+                        link.sendall(last)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()

@@ -15,6 +15,8 @@ from tests.gdbstub.board import BASE, CODE, TAG, Board
 from tests.gdbstub.proxy import FAULTS, Proxy
 from tests.targets.stubs import turning
 
+pytestmark = pytest.mark.clean_line
+
 PATIENCE = 20.0
 
 
