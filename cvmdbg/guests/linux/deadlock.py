@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 
 from cvmdbg.guests.linux import abi
+from cvmdbg.guests.linux.decoder.names import signal_text
 from cvmdbg.guests.linux.kernel import Kernel
 from cvmdbg.guests.linux.state import Thread, Waiting
 from cvmdbg.target import TargetError
@@ -31,9 +32,11 @@ def explain(kernel: Kernel) -> str:
     """One clause for each thread that waits, then the cycle if there is one."""
     threads = [t for t in kernel.state.threads.values() if t.waiting is not None]
     edges = {t.number: _edge(kernel, t, t.waiting) for t in threads if t.waiting is not None}
-    if not edges:
-        return "no thread is left"
     said = [f"{name(kernel, e.thread)} waits for {e.what}" for e in edges.values()]
+    stopped = [p for p in kernel.state.programs.values() if p.stopped and p.status is None]
+    said += [f"program {p.pid} is stopped by {signal_text(p.stopped)}, until SIGCONT" for p in stopped]
+    if not said:
+        return "no thread is left"
     cycle = _cycle(edges)
     if cycle:
         said.append("a deadlock: " + " → ".join(name(kernel, t) for t in cycle))

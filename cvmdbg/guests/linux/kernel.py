@@ -267,6 +267,9 @@ class Kernel:
             self.restore_mask(thread)
             self.result(thread, result)
             self.returned.append((thread, waiting, result))
+        if self.state.programs[thread.pid].stopped:
+            thread.halted = True
+            return
         self.effects.append(ThreadWake(thread.number))
         self.said.append(WaitSeen(self.tick, thread.number, None))
 

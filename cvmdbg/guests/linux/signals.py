@@ -15,8 +15,8 @@ from cvmdbg.guests.linux.abi import E, Err
 from cvmdbg.guests.linux.decoder import names
 from cvmdbg.guests.linux.decoder.special import siginfo_text
 from cvmdbg.guests.linux.kernel import Kernel
-from cvmdbg.guests.linux.state import Action, Pending, Program, Thread
-from sessions.event import MemoryWrite, Note, RegisterWrite
+from cvmdbg.guests.linux.state import CONTINUED, Action, Pending, Program, Thread
+from sessions.event import MemoryWrite, Note, RegisterWrite, ThreadBlock, ThreadWake
 
 IGNORED = frozenset({abi.SIGCHLD, abi.SIGURG, abi.SIGWINCH, abi.SIGCONT})
 QUIET = IGNORED | {abi.SIGALRM, abi.SIGVTALRM, abi.SIGPROF, abi.SIGIO}
@@ -26,6 +26,7 @@ DUMPS = frozenset(
      abi.SIGXFSZ, abi.SIGSYS}
 )  # fmt: skip
 CORE = 0x80
+CLD_STOPPED, CLD_CONTINUED = 5, 6
 UNBLOCKABLE = 1 << abi.SIGKILL - 1 | 1 << abi.SIGSTOP - 1
 SI_USER, SI_KERNEL, SI_TKILL, SI_TIMER = 0, 0x80, -6, -2
 
@@ -40,8 +41,10 @@ def send(kernel: Kernel, program: Program, signal: Pending, thread: Thread | Non
     """Leaves a signal for a thread, or for whichever thread of a program takes it first."""
     if program.status is not None:
         return
-    if signal.signal == abi.SIGCONT and program.stopped:
-        program.stopped = False
+    if signal.signal == abi.SIGCONT:
+        _go_on(kernel, program)
+    elif signal.signal in STOPS:
+        _forget(kernel, program, frozenset({abi.SIGCONT}))
     if _ignores(program, signal.signal) and not _blocked_somewhere(kernel, program, signal.signal):
         _tell(kernel, thread or kernel.state.threads[program.threads[0]], signal)
         return
@@ -101,7 +104,8 @@ def _deliver_one(kernel: Kernel, thread: Thread) -> bool:
     program = kernel.program(thread)
     if not thread.pending and not program.pending:
         return False
-    signal = take(kernel, thread, ~thread.mask | UNBLOCKABLE)
+    wanted = 1 << abi.SIGKILL - 1 if program.stopped else ~thread.mask | UNBLOCKABLE
+    signal = take(kernel, thread, wanted)
     if signal is None:
         return False
     _tell(kernel, thread, signal)
@@ -129,11 +133,60 @@ def _tell(kernel: Kernel, thread: Thread, signal: Pending) -> None:
 
 
 def _default(kernel: Kernel, thread: Thread, signal: int) -> bool:
-    """Ends the program, unless the signal means nothing. Stopping is not modelled: it is taken for nothing."""
-    if signal in IGNORED or signal in STOPS - {abi.SIGSTOP}:
+    """Ends the program or stops it, unless the signal means nothing."""
+    if signal in IGNORED:
         return True
+    if signal in STOPS:
+        return _stop(kernel, kernel.program(thread), signal)
     life.end_program(kernel, kernel.program(thread), signal | (CORE if signal in DUMPS else 0))
     return False
+
+
+def _stop(kernel: Kernel, program: Program, signal: int) -> bool:
+    """None of its threads runs until SIGCONT; in an orphaned group only SIGSTOP does that."""
+    if signal != abi.SIGSTOP and _orphaned(kernel, program):
+        return True
+    program.stopped, program.report = signal, signal << 8 | 0x7F
+    for thread in [kernel.state.threads[number] for number in program.threads]:
+        if thread.waiting is None and not thread.halted:
+            thread.halted = True
+            kernel.effects.append(ThreadBlock(thread.number, f"SIGCONT: stopped by {names.signal_text(signal)}"))
+    _tell_of_stop(kernel, program, CLD_STOPPED, signal)
+    return False
+
+
+def _orphaned(kernel: Kernel, program: Program) -> bool:
+    """Has nobody of the group a parent outside of it, in the same session?"""
+    everyone = kernel.state.programs
+    parents = [everyone.get(p.parent) for p in everyone.values() if p.group == program.group and p.status is None]
+    return not any(p is not None and p.group != program.group and p.session == program.session for p in parents)
+
+
+def _go_on(kernel: Kernel, program: Program) -> None:
+    """SIGCONT lets a stopped program run, whatever else it does; signals that would stop it are forgotten."""
+    _forget(kernel, program, STOPS)
+    if not program.stopped:
+        return
+    program.stopped, program.report = 0, CONTINUED
+    for thread in [kernel.state.threads[number] for number in program.threads]:
+        if thread.halted:
+            thread.halted = False
+            kernel.effects.append(ThreadWake(thread.number))
+    _tell_of_stop(kernel, program, CLD_CONTINUED, abi.SIGCONT)
+
+
+def _forget(kernel: Kernel, program: Program, signals: frozenset[int]) -> None:
+    for queue in (program.pending, *(kernel.state.threads[number].pending for number in program.threads)):
+        queue[:] = [pending for pending in queue if pending.signal not in signals]
+
+
+def _tell_of_stop(kernel: Kernel, program: Program, kind: int, signal: int) -> None:
+    """The parent can wait for it, and gets SIGCHLD unless it wants none of these."""
+    kernel.poked = kernel.signalled = True
+    parent = kernel.state.programs.get(program.parent)
+    action = parent.actions.get(abi.SIGCHLD) if parent is not None else None
+    if parent is not None and not (action is not None and action.flags & abi.SA_NOCLDSTOP):
+        send(kernel, parent, Pending(abi.SIGCHLD, kind, program.pid, signal))
 
 
 def _break_off(kernel: Kernel, thread: Thread, restart: bool) -> None:

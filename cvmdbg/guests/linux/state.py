@@ -11,6 +11,10 @@ EPOCH = 1_700_000_000 * 10**9
 """CLOCK_REALTIME at tick 0, in nanoseconds: the same for every run."""
 
 
+CONTINUED = 0xFFFF
+"""The wait status of a program that goes on."""
+
+
 @dataclass(slots=True)
 class Action:
     """What a signal does: 0 its default, 1 nothing, else the address of the program's own code."""
@@ -64,6 +68,7 @@ class Thread:
     robust: int = 0
     name: str = ""
     waiting: Waiting | None = None
+    halted: bool = False  # it would run if its program were not stopped
     exited: bool = False
 
 
@@ -88,7 +93,8 @@ class Program:
     threads: list[int] = field(default_factory=list)  # machine's numbers of those alive
     vfork_parent: int | None = None  # the machine thread that waits until this one executes or ends
     status: int | None = None  # as wait4 gives it, once ended
-    stopped: bool = False
+    stopped: int = 0  # the signal that did
+    report: int = 0  # a wait status that nobody has been told of: of a stop, or CONTINUED
     exit_signal: int = 17
     limits: dict[int, tuple[int, int]] = field(default_factory=dict)
     itimer: tuple[int, int] = (0, 0)  # moment of CLOCK_MONOTONIC, interval

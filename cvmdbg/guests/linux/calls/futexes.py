@@ -14,6 +14,9 @@ CLOCK_REALTIME_FLAG, PRIVATE = 256, 128
 ANY = 0xFFFFFFFF
 ENTRY_LIMIT = 2048
 OWNER_DIED, WAITERS, TID = 0x40000000, 0x80000000, 0x3FFFFFFF
+LOCK_PI2 = 13
+PI = 1 << 32
+"""The bits of a sleeper that waits for a lock with an owner: no ordinary wake meets them."""
 
 
 @call("futex")
@@ -36,6 +39,10 @@ def futex(
             return _requeue(kernel, thread, address, value, timeout & ANY, second)
         case 5:
             return _wake_op(kernel, thread, address, value, timeout & ANY, second, third & ANY)
+        case 6 | 8 | 13:
+            return _lock_pi(kernel, thread, address, op, timeout)
+        case 7:
+            return _unlock_pi(kernel, thread, address)
         case _:
             raise kernel.unmodelled(f"futex operation {op & 0x7F}")
 
@@ -120,6 +127,54 @@ def _signed12(value: int) -> int:
     return value - 0x1000 if value >> 11 else value
 
 
+# ---- locks that know their owner --------------------------------------------------------------------------
+
+
+def _lock_pi(kernel: Kernel, thread: Thread, address: int, op: int, timeout: int) -> int:
+    """The word holds the owner's tid. All threads have one priority here, so who waits longest is next."""
+    word = kernel.word(thread, address)
+    owner, waiters = word & TID, _waiters(kernel, thread, address)
+    if owner == thread.tid:
+        raise Err(E.EDEADLK)
+    if not owner:
+        kernel.write(thread, address, struct.pack("<I", word & OWNER_DIED | thread.tid | (WAITERS if waiters else 0)))
+        return 0
+    if not any(other.tid == owner for other in kernel.state.threads.values()):
+        raise Err(E.ESRCH)
+    if op & 0x7F == TRYLOCK_PI:
+        raise Err(E.EAGAIN)
+    clock = 1 if op & 0x7F == LOCK_PI2 and not op & CLOCK_REALTIME_FLAG else REALTIME
+    deadline = deadline_at(kernel, clock, duration(kernel, thread, timeout)) if timeout else None
+    if deadline is not None and deadline <= kernel.now:
+        raise Err(E.ETIMEDOUT)
+    kernel.write(thread, address, struct.pack("<I", word | WAITERS))
+    kernel.state.futexes.setdefault(kernel.space(thread).base + address, []).append(Sleeper(thread.number, PI))
+    raise Wait(f"futex {address:#x}", deadline, -E.ETIMEDOUT, restart=not timeout, polls=False)
+
+
+def _unlock_pi(kernel: Kernel, thread: Thread, address: int) -> int:
+    if kernel.word(thread, address) & TID != thread.tid:
+        raise Err(E.EPERM)
+    _hand_over(kernel, thread, address, 0)
+    return 0
+
+
+def _waiters(kernel: Kernel, thread: Thread, address: int) -> list[Sleeper]:
+    queue = kernel.state.futexes.get(kernel.space(thread).base + address, [])
+    return [sleeper for sleeper in queue if sleeper.bits == PI]
+
+
+def _hand_over(kernel: Kernel, thread: Thread, address: int, died: int) -> None:
+    """The next owner is the first that waits; nobody when there is none."""
+    waiters = _waiters(kernel, thread, address)
+    following = kernel.state.threads[waiters[0].thread] if waiters else None
+    word = died | (following.tid if following is not None else 0) | (WAITERS if len(waiters) > 1 else 0)
+    kernel.write(thread, address, struct.pack("<I", word))
+    if following is not None:
+        _leave(kernel, kernel.space(thread).base + address, waiters[:1])
+        kernel.wake(following, 0)
+
+
 @call("set_robust_list")
 def set_robust_list(kernel: Kernel, thread: Thread, head: int, size: int) -> int:
     if size != 24:
@@ -155,7 +210,9 @@ def release_robust(kernel: Kernel, thread: Thread) -> None:
             if following == head:
                 return
             word = (following & ~1) + offset
-            if kernel.word(thread, word) & TID == thread.tid:
+            if kernel.word(thread, word) & TID == thread.tid and following & 1:
+                _hand_over(kernel, thread, word, OWNER_DIED)
+            elif kernel.word(thread, word) & TID == thread.tid:
                 kernel.write(thread, word, struct.pack("<I", kernel.word(thread, word) & WAITERS | OWNER_DIED))
                 wake(kernel, thread, word, 1, ANY)
             (following,) = kernel.words(thread, following & ~1, "<Q")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 
-from cvmdbg.guests.linux import abi, life, paths
+from cvmdbg.guests.linux import abi, life, paths, signals
 from cvmdbg.guests.linux.abi import E, Err, Wait, s32
 from cvmdbg.guests.linux.kernel import Kernel, call
-from cvmdbg.guests.linux.state import Program, Thread
+from cvmdbg.guests.linux.state import CONTINUED, Program, Thread
 
 MAX_WORDS = 1 << 16
 WNOHANG, WUNTRACED, WCONTINUED, WEXITED, WNOWAIT = 1, 2, 8, 4, 0x01000000
@@ -83,17 +83,27 @@ def wait4(kernel: Kernel, thread: Thread, pid: int, status: int, options: int, u
     kind = P_PID if pid > 0 else P_ALL if pid == -1 else P_PGID
     children = _children(kernel, thread, abs(pid) if pid != -1 else 0, kind)
     ended = next((p for p in children if p.status is not None), None)
-    if ended is None:
+    found = ended or _reported(children, options)
+    if found is None:
         if options & WNOHANG:
             return 0
         raise Wait("the end of " + (f"program {pid}" if pid > 0 else "a child"))
-    assert ended.status is not None
     if status:
-        kernel.write(thread, status, struct.pack("<i", ended.status))
+        kernel.write(thread, status, struct.pack("<i", found.report if found.status is None else found.status))
     if usage:
         kernel.write(thread, usage, bytes(144))
-    del kernel.state.programs[ended.pid]
-    return ended.pid
+    found.report = 0
+    if ended is not None:
+        del kernel.state.programs[ended.pid]
+    return found.pid
+
+
+def _reported(children: list[Program], options: int) -> Program | None:
+    """A child that was stopped or goes on, if that is asked for and nobody was told."""
+    for child in children:
+        if child.report and child.status is None and options & (WCONTINUED if child.report == CONTINUED else WUNTRACED):
+            return child
+    return None
 
 
 @call("waitid")
@@ -102,20 +112,31 @@ def waitid(kernel: Kernel, thread: Thread, kind: int, which: int, info: int, opt
         raise Err(E.EINVAL)
     children = _children(kernel, thread, s32(which), kind)
     ended = next((p for p in children if p.status is not None), None) if options & WEXITED else None
-    if ended is None:
+    found = ended or _reported(children, options)
+    if found is None:
         if options & WNOHANG:
             if info:
                 kernel.write(thread, info, bytes(128))
             return 0
         raise Wait("the end of a child")
-    assert ended.status is not None
-    killed = ended.status & 0x7F
-    code = life.CLD_KILLED if killed else life.CLD_EXITED
     if info:
-        words = (abi.SIGCHLD, 0, code, 0, ended.pid, 0, killed or ended.status >> 8)
+        words = (abi.SIGCHLD, 0, *_why(found))
         kernel.write(thread, info, struct.pack("<iiiiiii", *words).ljust(128, b"\0"))
     if usage:
         kernel.write(thread, usage, bytes(144))
     if not options & WNOWAIT:
-        del kernel.state.programs[ended.pid]
+        found.report = 0
+        if ended is not None:
+            del kernel.state.programs[ended.pid]
     return 0
+
+
+def _why(child: Program) -> tuple[int, int, int, int, int]:
+    """si_code, padding, si_pid, si_uid and si_status of a child's end, stop or going on."""
+    if child.status is None:
+        going = child.report == CONTINUED
+        code = signals.CLD_CONTINUED if going else signals.CLD_STOPPED
+        return code, 0, child.pid, 0, abi.SIGCONT if going else child.report >> 8
+    killed = child.status & 0x7F
+    code = life.CLD_EXITED if not killed else life.CLD_DUMPED if child.status & signals.CORE else life.CLD_KILLED
+    return code, 0, child.pid, 0, killed or child.status >> 8
