@@ -10,7 +10,7 @@
 #include "run.h"
 
 /* false: the clause undid nothing, the step engine will find the same fault and deliver it. */
-static inline bool retires(struct cpu *cpu, const struct slot *s) {
+bool vector_retires(struct cpu *cpu, const struct slot *s) {
     exec_fn *clause = isa_exec[s->rd | s->rn << 8];
     if (clause && clause(cpu, (uint32_t)s->imm) == NEXT) return true;
     cpu->faulted = false;
@@ -22,7 +22,7 @@ static inline bool retires(struct cpu *cpu, const struct slot *s) {
 /* Data processing: of the host registers it may need or change flags and which registers are capabilities. */
 OP(vector) {
     cpu->cv = cv, cpu->fa = fa, cpu->fb = fb;
-    if (UNLIKELY(!retires(cpu, s))) MISS;
+    if (UNLIKELY(!vector_retires(cpu, s))) MISS;
     cv = cpu->cv, fa = cpu->fa, fb = cpu->fb;
     NEXT;
 }

@@ -24,8 +24,10 @@ struct jit {
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
 
-extern const struct jit_row jit_integer[], jit_moves[], jit_memory[], jit_branch[], jit_morello[];
-static const struct jit_row *const families[] = {jit_integer, jit_moves, jit_memory, jit_branch, jit_morello};
+extern const struct jit_row jit_integer[], jit_moves[], jit_memory[], jit_branch[], jit_morello[],
+    jit_vector[], jit_vector_memory[], jit_float[];
+static const struct jit_row *const families[] = {jit_integer, jit_moves,  jit_memory,        jit_branch,
+                                                 jit_morello, jit_vector, jit_vector_memory, jit_float};
 
 enum { TABLE_SIZE = 8192 };
 static const struct jit_row *table[TABLE_SIZE];
@@ -63,6 +65,8 @@ static void emit_shared(struct jit *jit) {
     struct out o = {jit->cache.write, jit->cache.write + CACHE_SIZE};
     jit->block.keeper = o.at;
     keeper_emit(&o);
+    jit->block.clause_call = o.at;
+    clause_call_emit(&o);
     jit->cache.used = jit->shared = (size_t)(o.at - jit->cache.write);
 }
 

@@ -118,8 +118,8 @@ enum cc condition(struct block *b, unsigned cond) {
 /* ---- ways in ------------------------------------------------------------------------------------------- */
 
 /* To the interpreter's function; SLOT is there. */
-static void interpret_unless(struct block *b, enum cc cc) {
-    uint8_t *on = jump_if(&b->out, cc);
+static void interpret_if(struct block *b, enum cc cc) {
+    uint8_t *on = jump_if(&b->out, cc ^ 1);
     jump_to(b, (const void *)(uintptr_t)b->page->slot[b->index].run);
     land(&b->out, on);
 }
@@ -130,7 +130,7 @@ void emit_entry(struct block *b, unsigned index) {
     uint64_t flags = (uint64_t)1 << NIBBLE_BIT;
     uint64_t clear = known.integers | (known.flags == FLAGS_PAIR ? flags : 0);
     uint64_t set = known.capabilities | (known.flags == FLAGS_NUMBER ? flags : 0);
-    if (!clear && !set) return;
+    if (!clear && !set && !known.host_mode) return;
     uint8_t *at = b->here[index].at;
     b->index = index;
     b->here[index].at = o->at;
@@ -138,7 +138,8 @@ void emit_entry(struct block *b, unsigned index) {
     move_imm(o, B, clear | set);
     rr(o, WIDE, OP_AND, B, CV);
     rr(o, WIDE, OP_CMP, A, B);
-    interpret_unless(b, CC_E);
+    interpret_if(b, CC_NE);
+    if (known.host_mode) mode_is_the_hosts(b, interpret_if);
     land_at(jump(o), at);
 }
 

@@ -35,6 +35,7 @@ struct fixup {
 struct known {
     uint64_t integers, capabilities;
     enum flags_form flags;
+    bool host_mode; /* floating point rounds as the host does, and IXC is set */
 };
 struct place {
     uint8_t *at;
@@ -44,8 +45,9 @@ enum { MAX_STUBS = 32768, MAX_FIXUPS = 2048 };
 
 struct block {
     struct out out;
-    ptrdiff_t to_code;     /* from where code is written to where it runs */
-    const uint8_t *keeper; /* what keeper_emit left, where it is written */
+    ptrdiff_t to_code; /* from where code is written to where it runs */
+    /* What keeper_emit and clause_call_emit left, where it is written. */
+    const uint8_t *keeper, *clause_call;
     const struct code_page *page;
     unsigned index; /* of the slot that is translated */
     struct known known;
@@ -137,5 +139,11 @@ void jump_to(struct block *, const void *function); /* within reach or not; may 
 /* Call function(cpu, argument). It changes B and D; A is what it returns. */
 void call_keeping(struct block *, const void *function, uint32_t argument);
 void keeper_emit(struct out *); /* what all these calls share */
+
+/* ---- jit_float.c --------------------------------------------------------------------------------------- */
+
+/* Is known.host_mode so? unless: what to do under a condition if not. Changes A. */
+void mode_is_the_hosts(struct block *, void (*unless)(struct block *, enum cc));
+void clause_call_emit(struct out *);
 
 #endif

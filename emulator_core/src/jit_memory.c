@@ -64,9 +64,34 @@ static void capability_allows(struct block *b, unsigned r, unsigned size, bool s
     miss_if(b, CC_B);
 }
 
-/* The page of A is in the TLB, for all bytes of the access: B is the entry's place. */
-static void page_is_there(struct block *b, int32_t tlb, unsigned size, bool store) {
+/* The page may be watched elsewhere than where the access is: is_clear of ops_fast.h. C is its last page. */
+static void look_at_watch(struct block *b, const struct stub *stub) {
     struct out *o = &b->out;
+    int32_t entry = stub->operand == VIA_CAP ? AT_CPU(tlb_va) : AT_CPU(tlb_ddc);
+    int32_t watch = stub->operand == VIA_CAP ? AT_CPU(watch_va) : AT_CPU(watch_ddc);
+    int32_t span = watch + (int32_t)(stub->size & STUB_STORES ? offsetof(struct tlb_watch, wtag)
+                                                              : offsetof(struct tlb_watch, rtag));
+    int32_t size = stub->size & 0xff;
+    b->index = stub->index;
+    ri(o, WIDE, IMM_OR, C, TLB_WATCHED);
+    rmx(o, WIDE, OP_CMP, C, CPU, B, 0,
+        entry + (int32_t)(stub->size & STUB_STORES ? offsetof(struct tlb_entry, wtag)
+                                                   : offsetof(struct tlb_entry, rtag)));
+    miss_if(b, CC_NE);
+    rmx(o, WIDE, OP_MOV, D, CPU, B, 0, span + (int32_t)offsetof(struct watch_span, start));
+    rr(o, WIDE, OP_SUB, D, A);
+    ri(o, WIDE, IMM_CMP, D, size);
+    miss_if(b, CC_B);
+    unary(o, WIDE, UNARY_NEG, D);
+    rmx(o, WIDE, OP_CMP, D, CPU, B, 0, span + (int32_t)offsetof(struct watch_span, size));
+    miss_if(b, CC_B);
+    land_at(jump(o), stub->back);
+}
+
+/* The page of A is in the TLB, for all bytes of the access: B is the entry's place. */
+static void page_is_there(struct block *b, enum jit_via via, unsigned size, bool store) {
+    struct out *o = &b->out;
+    int32_t tlb = via == VIA_CAP ? AT_CPU(tlb_va) : AT_CPU(tlb_ddc);
     int32_t tag = store ? offsetof(struct tlb_entry, wtag) : offsetof(struct tlb_entry, rtag);
     move(o, B, A);
     shift(o, WIDE, SHIFT_SHR, B, PAGE_BITS - TLB_ENTRY_BITS);
@@ -77,13 +102,15 @@ static void page_is_there(struct block *b, int32_t tlb, unsigned size, bool stor
         move(o, C, A);
     ri(o, WIDE, IMM_AND, C, -EMU_PAGE);
     rmx(o, WIDE, OP_CMP, C, CPU, B, 0, tlb + tag);
-    miss_if(b, CC_NE);
+    uint8_t *from = jump_if(o, CC_NE);
+    stub_add(b, (struct stub){look_at_watch, from, o->at, (uint16_t)b->index, (int16_t)via,
+                              size | (store ? STUB_STORES : 0)});
 }
 
 void access_is_allowed(struct block *b, enum jit_via via, unsigned r, unsigned size, enum jit_access access) {
     int32_t tlb = via == VIA_CAP ? AT_CPU(tlb_va) : AT_CPU(tlb_ddc);
     if (via == VIA_CAP) capability_allows(b, r, size, access == STORES);
-    page_is_there(b, tlb, size, access == STORES);
+    page_is_there(b, via, size, access == STORES);
     rmx(&b->out, WIDE, OP_MOV, C, CPU, B, 0, tlb + (int32_t)offsetof(struct tlb_entry, host));
     if (access != LOADS)
         rmx(&b->out, WIDE, OP_MOV, B, CPU, B, 0, tlb + (int32_t)offsetof(struct tlb_entry, tags));

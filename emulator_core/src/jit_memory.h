@@ -13,8 +13,8 @@ enum index_form { BY_X, BY_UXTW, BY_SXTW };
 
 void base_address(struct block *, unsigned r, bool is_sp); /* the stack pointer's alignment is checked */
 void shifted_index(struct block *, unsigned host, unsigned r, enum index_form, unsigned scale);
-/* Misses unless authority, bounds and page allow it. Then C + A is the host's address of the bytes, and
- * B + A / 16 that of the tags, but not for a plain load. */
+/* Misses unless authority, bounds and page allow it; changes D, too. Then C + A is the host's address of the
+ * bytes, and B + A / 16 that of the tags, but not for a plain load. */
 enum jit_access { LOADS, LOADS_TAGS, STORES };
 void access_is_allowed(struct block *, enum jit_via, unsigned r, unsigned size, enum jit_access);
 void clear_tags(struct block *, unsigned size); /* changes C */

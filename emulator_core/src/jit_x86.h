@@ -26,7 +26,7 @@ enum { PREFIX_66 = 0x66 << 16, PREFIX_F2 = 0xf2 << 16, PREFIX_F3 = 0xf3 << 16 };
 /* The second opcode digit of immediate groups. */
 enum { IMM_ADD, IMM_OR, IMM_AND = 4, IMM_SUB, IMM_XOR, IMM_CMP };
 enum { SHIFT_ROL, SHIFT_ROR, SHIFT_SHL = 4, SHIFT_SHR, SHIFT_SAR = 7 };
-enum { BIT_TEST = 4, BIT_SET, BIT_RESET };
+enum { BIT_TEST = 4, BIT_SET, BIT_RESET, BIT_COMPLEMENT };
 enum { UNARY_NOT = 2, UNARY_NEG, UNARY_MUL, UNARY_IMUL, UNARY_DIV, UNARY_IDIV };
 
 /* Conditions as Jcc, SETcc and CMOVcc have them; the opposite differs in bit 0. */
@@ -120,7 +120,7 @@ static inline void shift_cl(struct out *o, bool wide, unsigned digit, unsigned r
     put8(o, 0xc0 | digit << 3 | (reg & 7));
 }
 
-/* BT, BTS, BTR reg, n */
+/* BT, BTS, BTR, BTC reg, n */
 static inline void bit_op(struct out *o, unsigned digit, unsigned reg, unsigned n) {
     opcode(o, true, 0x0fba, 0, 0, reg, false);
     put8(o, 0xc0 | digit << 3 | (reg & 7));

@@ -1,14 +1,22 @@
 """Loads and stores of V registers in the fast engine against the step engine: A64 and C64, tags included."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from a64_programs import ALIGNED, MOVING, SP, family
 from fp_programs import ENCODINGS, V_COUNT, FpGenerator
 from morello_board import C64, CODE, CPSR, DDC, PCC, V0, almighty, bounded
 
-from emulator_core._core import HOSTCALL_HLT, Machine, Prot, StopKind
+from emulator_core._core import (
+    HOSTCALL_HLT,
+    Machine,
+    Prot,
+    StopKind,
+    default_engine,
+    jit_missing,
+    set_default_engine,
+)
 from emulator_core.disassembler import disassemble
 
 MEMORY, MEMORY_SIZE = 0x100_0000, 0x2_0000  # where the generator's bases point
@@ -27,11 +35,16 @@ class Twin:
         self.thread = self.machine.add_thread("user")
 
     def start(self, words: list[int]) -> None:
-        machine, generator = self.machine, FpGenerator(random.Random(self.seed))
+        machine = self.machine
         machine.write(CODE, b"".join(word.to_bytes(4, "little") for word in [*words, HLT]))
         machine.write(MEMORY, random.Random(self.seed).randbytes(MEMORY_SIZE))
         for address in range(MEMORY + 0xE000, MEMORY + 0x12000, 16):
             machine.write_capability(address, almighty(address).raw, True)
+        self.registers()
+
+    def registers(self) -> None:
+        """At the first word, with the seed's values."""
+        machine, generator = self.machine, FpGenerator(random.Random(self.seed))
         machine.set(self.thread, PCC, almighty(CODE).bits)
         machine.set(self.thread, DDC, bounded(MEMORY, MEMORY_SIZE).bits)
         machine.set(self.thread, CPSR, machine.get(self.thread, CPSR) & ~C64 | (C64 if self.c64 else 0))
@@ -132,3 +145,59 @@ def test_host_arithmetic_agrees(seed: int) -> None:
             ends.append(twin.run(step))
         assert ends[0] == ends[1], listing(words)
         assert ends[0][3] == len(words) + 1
+
+
+# ---- translated -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_once() -> Iterator[None]:
+    """Machines that are made now translate what they meet twice."""
+    before = default_engine()
+    set_default_engine("jit", 1)
+    yield
+    set_default_engine(before)
+
+
+HOT_TICKS = 6000
+"""Of a run that does not go step by step."""
+STAYING = [encoding for encoding in ENCODINGS if not encoding.clause.split("_aarch64_")[1].endswith(("_inc", "_wb"))]
+
+
+def looping(words: list[int]) -> list[int]:
+    """The words over and over."""
+    return [*words, 0x14000000 | -len(words) & 0x3FFFFFF]
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.skipif(jit_missing() is not None, reason=f"no translator: {jit_missing()}")
+@pytest.mark.parametrize("arithmetic", [False, True], ids=["all", "arithmetic"])
+@pytest.mark.parametrize("c64", [False, True], ids=["A64", "C64"])
+def test_what_is_translated_agrees(c64: bool, arithmetic: bool) -> None:
+    """Loops of any vector and floating-point instructions, and of what the host computes, whatever FPCR says; new
+    registers under warm code."""
+    choice = random.Random(f"{c64} {arithmetic}")
+    generator, retired = FpGenerator(choice), 0
+
+    def draw() -> int:
+        return arithmetic_word(choice) if arithmetic else generator.word(choice.choice(STAYING))
+
+    pool = retiring(c64, 500, draw)
+    for seed in range(25):
+        words, twins = choice.choices(pool, k=24), [Twin(c64, seed), Twin(c64, seed)]
+        twins[1].machine.use_step_engine(twins[1].thread, True)
+        for twin in twins:
+            twin.start(looping(words))
+        for _ in range(8):
+            values = [near(choice) if arithmetic else generator.vector() for _ in range(V_COUNT)]
+            fpcr, fpsr, ends = choice.choice(ROUNDING_AND_FLUSHING), choice.choice([IXC, IXC, 0]), []
+            for twin in twins:
+                twin.registers()
+                for reg, value in [*enumerate(values, V0), (FPCR, fpcr), (FPSR, fpsr)]:
+                    twin.machine.set(twin.thread, reg, value)
+                stop = twin.machine.run(twin.thread, HOT_TICKS)
+                ends.append((stop.kind, stop.pc, stop.tick, twin.machine.digest()))
+            assert ends[0] == ends[1], listing(words)
+            retired += HOT_TICKS if stop.kind is StopKind.BUDGET else 0
+        assert twins[0].machine.translations > 0
+    assert retired > 25 * HOT_TICKS

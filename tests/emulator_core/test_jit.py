@@ -39,6 +39,7 @@ from tests.emulator_core.morello_board import (
 
 pytestmark = pytest.mark.skipif(jit_missing() is not None, reason=f"no translator: {jit_missing()}")
 
+FPCR, FPSR, IXC = 43, 44, 1 << 4
 HOT = 60_000
 """Ticks after which a loop is translated."""
 LONGER = 6000
@@ -140,6 +141,33 @@ A64_OPS = (
     "str d3, [x1, x2]",
     "stp q3, q4, [x1, #32]",
     "ldr s3, [x1], #4",
+    "ldp d3, d4, [x1, #-32]!",
+    "stp s3, s4, [x1], #8",
+    "ldr q3, [x1, w2, sxtw #4]",
+    "str q3, [sp, #-16]!",
+    "ld1r {v3.4s}, [x1]",
+    "ld1r {v3.8b}, [x1], #1",
+    "ld1r {v3.2d}, [sp], x2",
+    "fmov d3, x1",
+    "fmov w3, s1",
+    "fmov v3.d[1], x1",
+    "and v3.16b, v1.16b, v2.16b",
+    "orn v3.8b, v1.8b, v2.8b",
+    "bsl v3.16b, v1.16b, v2.16b",
+    "bif v3.8b, v1.8b, v2.8b",
+    "sub v3.8h, v1.8h, v2.8h",
+    "shl v3.4h, v1.4h, #3",
+    "ushr v3.16b, v1.16b, #5",
+    "addv s3, v1.4s",
+    "umov w3, v1.b[3]",
+    "fcsel d3, d1, d2, eq",
+    "fccmp d1, d2, #3, ne",
+    "fmla v3.4s, v1.4s, v2.s[1]",
+    "fmls v3.2d, v1.2d, v2.2d",
+    "fmul v3.2s, v1.2s, v2.2s",
+    "fdiv v3.4s, v1.4s, v2.4s",
+    "fnmul s3, s1, s2",
+    "fnmsub d3, d1, d2, d3",
     "fmul d3, d1, d2",
     "fadd s3, s1, s2",
     "fmadd d3, d1, d2, d3",
@@ -178,6 +206,10 @@ C64_OPS = (
     "ldr c3, [x1, #16]",
     "ldr q3, [c1, #16]",
     "str s3, [c1], #4",
+    "stp q3, q4, [c1, #32]",
+    "ldp q3, q4, [csp], #32",
+    "ldr d3, [c1, x2, lsl #3]",
+    "ld1r {v3.4s}, [c1], #4",
     "add c3, c1, #16",
     "add c1, c1, #1",
     "add c3, c1, x2, uxtx #4",
@@ -240,6 +272,8 @@ def what_perhaps_does_not(twins: Twins, chance: random.Random, target: int) -> N
         twins.set(reg, value)
     twins.set(25, (almighty(place & ~15) if chance.randrange(4) else some_capability(chance, place)).bits)
     twins.set(DDC, (almighty() if chance.randrange(3) else some_capability(chance, MEMORY + 0x1000)).bits)
+    twins.set(FPCR, chance.choice((0, 0, 0, 1 << 22, 3 << 22, 1 << 24, 1 << 25)))
+    twins.set(FPSR, chance.choice((IXC, IXC, 0)))
     for v in range(1, 5):
         twins.set(V0 + v, some_float(chance) | some_float(chance) << 64)
     for offset in range(0xF80, 0x1080, 16):
