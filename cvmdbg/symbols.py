@@ -78,11 +78,11 @@ class Loaded:
             return self.base
         return self.base + self.image.image_base - self.twin.image_base
 
-    @property
+    @cached_property
     def base(self) -> int:
-        """The module's base, below 0 where the file is linked above where it lies."""
-        base = self.module.base
-        return base - (1 << 64) if base >> 63 else base
+        """The module's base; below 0 where the file is linked above where it lies."""
+        base, first = self.module.base, self.image.image_base if self.image is not None else 0
+        return base - (1 << 64) if base + first >> 64 else base
 
     def holds(self, address: int) -> bool:
         """Is an absolute address in this module?"""

@@ -12,6 +12,7 @@ from cvmdbg.session import Session
 from cvmdbg.target import TargetError
 from cvmdbg.targets.emulator import EmulatorTarget
 from emulator_core._core import Capability
+from tests.conformance.bare_assembly import Linked, code, elf
 from tests.targets.paged import DATA, FIXED, HIGH, SYMBOLS, TEXT, TUBE, VECTORS, program
 
 Open = Callable[..., Session]
@@ -143,3 +144,18 @@ def test_the_past_is_seen_by_virtual_address(paged: Open) -> None:
     session.execute(f"set var *(long*){DATA + HIGH:#x} = 7")
     changed = history.last_access(DATA + HIGH, 8, "w", history.now)
     assert changed is not None and (changed.kind, changed.label) == ("event", "set")
+
+
+@pytest.mark.parametrize("offset", [0xFFFF_0000_0000_0000, 1 << 63, 0x80_0000_0000, 0])
+def test_names_stand_where_a_program_is_loaded(tmp_path: Path, offset: int) -> None:
+    """A kernel is linked in the upper half, and begins where it is loaded; it is recorded so."""
+    path, start = tmp_path / "linked.elf", TEXT + offset
+    text = code(start, "nop\nb {start}", {"start": start})
+    path.write_bytes(elf(start, {TEXT: text}, Linked(offset, symbols={"start": start})))
+    session = emulated(str(path))
+    session.connect(())
+    assert session.live.frame().pc == TEXT
+    assert said(session, "info symbol $pc") == "start in M linked.elf"
+    places = {TEXT, start} if offset else {TEXT}
+    assert {found.address for found in session.live.symbols.find("start")} == places
+    session.close()
