@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cvmdbg.target import Reason, StopKind, WatchHit
+from cvmdbg.target import Fault, Reason, StopKind, WatchHit
 from cvmdbg.targets.remote.points import Points, Watched
 from gdbstub import signals
 from gdbstub.signals import Signal
@@ -28,6 +28,8 @@ class Arrival:
     stepped_from: int | None  # the pc before a step; None when it was no step
     planned: tuple[Reason, ...]  # a step, an interrupt that was asked for
     crossed: bool
+    fault: Fault | None = None  # as far as the peer says
+    where: str = ""  # the same in words
 
 
 def handed_on(signal: int) -> int:
@@ -46,7 +48,8 @@ def reasons(reply: Stopped, arrival: Arrival, points: Points, look: Callable[[Wa
     if trapped and points.at(pc) and not (arrival.planned and before == pc):
         found.append(Reason(StopKind.BREAKPOINT))
     if reply.signal in FAULTS:
-        found.append(Reason(StopKind.FAULT, "SIGPROT" if reply.signal == PROTECTION else signals.name(reply.signal)))
+        name = "SIGPROT" if reply.signal == PROTECTION else signals.name(reply.signal)
+        found.append(Reason(StopKind.FAULT, name + arrival.where, arrival.fault))
     elif reply.signal not in QUIET:
         found.append(Reason(StopKind.SIGNAL, signals.name(reply.signal)))
     elif not found and not arrival.planned:
