@@ -38,7 +38,8 @@ def test_a_capability_fault_behind_a_stub_is_explained_as_in_the_emulator(tmp_pa
             assert getattr(fault.fault, part) == getattr(expected.fault, part), part
         mine, wanted = far.explain(), here.explain()
         assert (mine.title, mine.register, mine.function) == (wanted.title, wanted.register, wanted.function)
-        assert mine.sentences[0] == wanted.sentences[0]
+        if fault.fault.access != "fetch":  # whose cause lies an instruction back: only a recording tells
+            assert mine.sentences[0] == wanted.sentences[0]
         far.close()
 
 

@@ -6,13 +6,17 @@ import struct
 from xml.etree import ElementTree
 
 from cvmdbg.guests.attached import Library, Peer
+from cvmdbg.target import Region
 from cvmdbg.targets.remote.link import Link
 from gdbstub import inspection
 from gdbstub.call import ProtocolError
+from gdbstub.commands import lldb
 
 AT_ENTRY, AT_NULL = 9, 0
 MAX_LIBRARIES = 4096
 MAX_XML = 1 << 20
+END = 1 << 64
+MAX_REGIONS = 4096
 
 
 def peer(link: Link) -> Peer:
@@ -60,3 +64,17 @@ def _bias(entry: int, program: bytes | None) -> int | None:
     if not entry or program is None or len(program) < 32:
         return None
     return entry - int.from_bytes(program[24:32], "little")
+
+
+def regions(link: Link) -> tuple[Region, ...]:
+    """What the stub's qMemoryRegionInfo tells of what is mapped; nothing where it has none."""
+    found: list[Region] = []
+    at = 0
+    while len(found) < MAX_REGIONS and at < END - 1:
+        value = link.client.batch([lldb.region(at)])[0]
+        if isinstance(value, ProtocolError) or value.size <= 0:
+            break
+        if value.prot:
+            found.append(Region(value.address, value.size, value.prot))
+        at = value.address + value.size
+    return tuple(found)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cvmdbg.target import Fault, Reason, StopKind, WatchHit
+from cvmdbg.target import Fault, Reason, StopKind, TargetError, TargetLost, WatchHit
+from cvmdbg.targets.live.faults import Scene, told
+from cvmdbg.targets.remote.link import Link
 from cvmdbg.targets.remote.points import Points, Watched
-from gdbstub import signals
+from gdbstub import inspection, signals
 from gdbstub.signals import Signal
 from gdbstub.stops import Exited, Killed, NoneResumed, Stopped, StopReply
 
@@ -17,6 +19,7 @@ FAULTS = frozenset({Signal.ILL, Signal.FPE, Signal.BUS, Signal.SEGV, PROTECTION}
 """Signals of the machine's own making."""
 QUIET = frozenset({Signal.NONE, Signal.TRAP, Signal.INT, Signal.STOP})
 """Signals that are not handed on when the machine goes on."""
+MAX_SIGINFO = 4096
 _ACCESS = {"w": "write", "r": "read", "rw": "access"}
 
 
@@ -56,6 +59,22 @@ def reasons(reply: Stopped, arrival: Arrival, points: Points, look: Callable[[Wa
         no_word = trapped and pc not in points.gates
         found.append(Reason(StopKind.SIGNAL, "") if no_word else Reason(StopKind.INTERRUPT))
     return (*found, *arrival.planned)
+
+
+def fault_of(link: Link, signal: int, scene: Scene | None) -> tuple[Fault | None, str]:
+    """What the stub's siginfo says of a fault, and the same in words; ``scene`` is a Morello thread's."""
+    if signal not in FAULTS or not link.has("qXfer:siginfo:read"):
+        return None, ""
+    try:
+        with link.telling():
+            found = told(inspection.read_object(link.client, "siginfo", limit=MAX_SIGINFO))
+    except TargetLost:
+        raise
+    except TargetError:
+        return None, ""  # offered, but it has none now
+    if found is None:
+        return None, ""
+    return (scene.fault(found) if scene is not None else None), found.text
 
 
 def _watch_hits(reply: Stopped, pc: int, points: Points, look: Callable[[Watched], bytes]) -> list[Reason]:

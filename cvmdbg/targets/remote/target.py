@@ -6,25 +6,22 @@ import time
 from collections.abc import Sequence
 
 from cvmdbg.guests.guest import Compartment, Module
-from cvmdbg.target import Fault, Move, Reason, Region, Stop, StopKind, TargetError, TargetLost
-from cvmdbg.targets.live import faults
+from cvmdbg.target import Move, Reason, Region, Stop, StopKind, TargetError, TargetLost
+from cvmdbg.targets.live.faults import Scene
 from cvmdbg.targets.live.names import Names, of_layout
 from cvmdbg.targets.live.target import PATIENCE, SLICE, Backwards, LiveTarget
 from cvmdbg.targets.remote.board import devices
 from cvmdbg.targets.remote.link import Link
 from cvmdbg.targets.remote.memory import Memory, Tagged
+from cvmdbg.targets.remote.peer import regions
 from cvmdbg.targets.remote.points import Points, Watched
-from cvmdbg.targets.remote.reasons import FAULTS, Arrival, ended, handed_on, reasons
+from cvmdbg.targets.remote.reasons import Arrival, ended, fault_of, handed_on, reasons
 from cvmdbg.targets.remote.state import State
-from gdbstub import hexadecimal, inspection
-from gdbstub.call import ProtocolError
-from gdbstub.commands import lldb, resuming, syscalls
+from gdbstub import hexadecimal
+from gdbstub.commands import resuming, syscalls
 from gdbstub.stops import Stopped, StopReply
 
 LINE = 1024
-END = 1 << 64
-MAX_REGIONS = 4096
-MAX_SIGINFO = 4096
 DEAF = "this stub does not listen while the machine runs: it stops at the next breakpoint"
 
 
@@ -66,17 +63,7 @@ class RemoteTarget(LiveTarget[StopReply, State, Memory, Points]):
         return self.link.client.running
 
     def _find_regions(self) -> tuple[Region, ...]:
-        """What the stub's qMemoryRegionInfo tells; nothing where it has none."""
-        found: list[Region] = []
-        at = 0
-        while len(found) < MAX_REGIONS and at < END - 1:
-            value = self.link.client.batch([lldb.region(at)])[0]
-            if isinstance(value, ProtocolError) or value.size <= 0:
-                break
-            if value.prot:
-                found.append(Region(value.address, value.size, value.prot))
-            at = value.address + value.size
-        return tuple(found)
+        return regions(self.link)
 
     def _watched_content(self, watched: Watched) -> bytes:
         """What a watchpoint watches, as it is now: the tags of its granules, or its bytes."""
@@ -231,7 +218,9 @@ class RemoteTarget(LiveTarget[StopReply, State, Memory, Points]):
         if before is None and self._asked_at:
             planned = (Reason(StopKind.INTERRUPT),)
         crossed = self._called(arrival, thread) or (before != pc and self._crossed(thread, pc))
-        known = Arrival(pc, before, planned, crossed, *self._fault(arrival.signal, thread))
+        scene = Scene(thread, self.memory.read, self.state.register)
+        fault, where = fault_of(self.link, arrival.signal, scene if self.arch == "morello" else None)
+        known = Arrival(pc, before, planned, crossed, fault, where)
         self._signal = handed_on(arrival.signal)
         return self._stands(thread, pc, reasons(arrival, known, self.points, self._watched_content))
 
@@ -244,22 +233,6 @@ class RemoteTarget(LiveTarget[StopReply, State, Memory, Points]):
         for item in self.calls.caught(thread, hexadecimal.number(told), entry is not None, self.number):
             self._happened(item)
         return True
-
-    def _fault(self, signal: int, thread: int) -> tuple[Fault | None, str]:
-        """What the stub says of a fault, and the same in words."""
-        if signal not in FAULTS or not self.link.has("qXfer:siginfo:read"):
-            return None, ""
-        try:
-            with self.link.telling():
-                found = faults.told(inspection.read_object(self.link.client, "siginfo", limit=MAX_SIGINFO))
-        except TargetLost:
-            raise
-        except TargetError:
-            return None, ""  # offered, but it has none now
-        if found is None:
-            return None, ""
-        scene = faults.Scene(thread, self.memory.read, self.state.register)
-        return (scene.fault(found) if self.arch == "morello" else None), found.text
 
     # ---- what it prints --------------------------------------------------------------------------------------------
 
