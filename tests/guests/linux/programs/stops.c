@@ -6,16 +6,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static volatile int children;
+static volatile int last;
 
 static void on_child(int signal, siginfo_t *info, void *context)
 {
-    children = children * 10 + info->si_code;
+    last = info->si_code;
 }
 
 int main(int argc, char **argv)
 {
-    int ends[2], status;
+    int ends[2], go[2], status;
     char letter = 0;
     siginfo_t info = { 0 };
     struct sigaction action = { .sa_sigaction = on_child, .sa_flags = SA_SIGINFO | SA_RESTART };
@@ -25,12 +25,14 @@ int main(int argc, char **argv)
         raise(SIGSTOP);
     sigaction(SIGCHLD, &action, 0);
     pipe(ends);
+    pipe(go);
     pid_t child = fork();
     if (!child) {
         setpgid(0, 0);                              /* a group that is not orphaned: SIGTSTP stops it */
         for (int i = 0; i < 2; i++) {
             raise(i ? SIGTSTP : SIGSTOP);
             write(ends[1], i ? "2" : "1", 1);
+            read(go[0], &letter, 1);                /* the parent has seen that it goes on */
         }
         pause();
         _exit(3);
@@ -44,6 +46,8 @@ int main(int argc, char **argv)
         printf("continued: code %d status %d\n", info.si_code, info.si_status);
         read(ends[0], &letter, 1);
         printf("it said %c\n", letter);
+        if (!i)
+            write(go[1], "g", 1);
     }
     kill(child, SIGSTOP);
     waitid(P_PID, child, &info, WSTOPPED | WNOWAIT);
@@ -53,6 +57,6 @@ int main(int argc, char **argv)
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
     printf("killed %d by %d\n", WIFSIGNALED(status), WTERMSIG(status));
-    printf("SIGCHLD told of %d\n", children);
+    printf("SIGCHLD told of the last: %d\n", last);
     return 0;
 }
