@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 
 from cvmdbg.analysis.console import Unread
-from cvmdbg.debugger import Debugger, Halt
-from cvmdbg.frames import C64, DDCBO
-from cvmdbg.servers.gdb.objects import Objects, calls_cross
+from cvmdbg.debugger import Halt
+from cvmdbg.servers.gdb.objects import calls_cross
+from cvmdbg.servers.gdb.powers import Backwards, Granules, Sites, refusing
+from cvmdbg.servers.gdb.shown import Shown
 from cvmdbg.servers.gdb.stops import number, sentence, told
 from cvmdbg.session import Session
 from cvmdbg.target import (
-    ManyRegisters,
     Move,
     Reason,
-    Reverse,
     Stop,
     StopKind,
-    Target,
     TargetError,
     ThreadState,
-    UserError,
 )
-from emulator_core.capability import Capability
-from gdbstub import description as descriptions
-from gdbstub.description import Description, Dialect
 from gdbstub.operations import Stop as Told
-from gdbstub.operations import ThreadFacts
 from gdbstub.signals import Signal
-from gdbstub.verb import EFAULT, EINVAL, EPERM, Refused
+from gdbstub.verb import EINVAL, EPERM, Refused
 
 SLICE = 0.02
 FIRST_BUDGET, LEAST_BUDGET = 100_000, 1000
@@ -39,128 +31,23 @@ AT_ONCE = 1000
 DRAIN = 64
 """Plain steps between two looks at what the target observed; a crossing or anything else is looked at when it stops."""
 STEPPED = (Reason(StopKind.STEP),)
-MAX_WATCHED = 1 << 16
-WATCHPOINTS = 64
-PAGE = 4096
 
 
-@contextmanager
-def refusing(code: int = EINVAL) -> Iterator[None]:
-    """A mistake or a failure of the target is a refusal to the client."""
-    try:
-        yield
-    except (TargetError, UserError) as error:
-        raise Refused(code, str(error)) from None
-
-
-class Served:
+class Served(Shown):
     """Satisfies gdbstub's Operations for the guest of a connected session."""
 
     def __init__(self, session: Session) -> None:
-        self.session = session
+        super().__init__(session)
         self._budget = FIRST_BUDGET
         self._undrained = 0
         self._said: list[bytes] = []
         self._heard = session.console.changes
         self._unread = Unread(session.console, session.console.count())
         self._calls: tuple[bool, frozenset[int]] = (False, frozenset())
-        target = self.target
-        history = target.history
-        if history is not None and history.where == "past" and target.stop.reason(StopKind.EXIT) is not None:
-            history.seek(history.first)  # at its end a recording has no thread that a client could look at
-        self._many = target.read_registers if isinstance(target, ManyRegisters) else None
-        self.objects_of = Objects(self.debugger)
-        self.stop = told(self.target.stop) or Told(number(self.target.stop.thread), 5)
         self.capabilities = None if self.target.capabilities is None else Granules(self.target)
         self.points = None if self.target.stops is None else Sites(self.debugger)
         self.reverse = None if self.target.reverse is None else Backwards(self, self.target.reverse)
         self.syscalls = self if self.points is not None and calls_cross(self.debugger) else None
-
-    @property
-    def debugger(self) -> Debugger:
-        """The session's debugger."""
-        return self.session.live
-
-    @property
-    def target(self) -> Target:
-        """The session's target."""
-        return self.debugger.target
-
-    # ---- facts ----
-
-    @property
-    def triple(self) -> str:
-        return "aarch64-unknown-linux-gnu" if self.target.arch == "morello" else "x86_64-unknown-linux-gnu"
-
-    @property
-    def objects(self) -> frozenset[str]:
-        return self.objects_of.names
-
-    def description(self, dialect: Dialect, typed: bool) -> Description:
-        if self.target.arch != "morello":
-            return descriptions.X86_64
-        return descriptions.morello(dialect, typed, "" if self.debugger.places.is_machine else "GNU/Linux")
-
-    def threads(self) -> Sequence[ThreadFacts]:
-        found = [t for t in self.target.threads() if t.state is not ThreadState.EXITED]
-        facts = [ThreadFacts(number(t.number), t.name, f"{t.state.value} {t.reason}".strip()) for t in found]
-        return facts or [ThreadFacts(self.stop.thread)]
-
-    def regions(self) -> Sequence[tuple[int, int, str]]:
-        return [(region.address, region.size, region.prot) for region in self.target.regions()]
-
-    # ---- state ----
-
-    def registers(self, thread: int, names: Sequence[str]) -> Sequence[int | None]:
-        inner = thread - 1
-        try:
-            if self._many is not None:
-                return self._many(inner, names)
-            return [self.target.read_register(inner, name) for name in names]
-        except (TargetError, IndexError):
-            return [self._register(inner, name) for name in names]
-
-    def _register(self, thread: int, name: str) -> int | None:
-        try:
-            return self.target.read_register(thread, name)
-        except (TargetError, IndexError):
-            return None
-
-    def write_register(self, thread: int, name: str, value: int) -> None:
-        with refusing():
-            self.target.write_register(thread - 1, name, value)
-        self.debugger.changed()
-
-    def plain(self, thread: int, address: int) -> int | None:
-        ddc, flags, control = (self._register(thread - 1, name) for name in ("ddc", "cpsr", "cctlr"))
-        if ddc is None or flags is None or control is None or flags & C64 or not control & DDCBO:
-            return None
-        return (Capability(ddc).base + address) & (1 << 64) - 1
-
-    def read(self, address: int, size: int) -> bytes:
-        try:
-            return self.target.read(address, size)
-        except TargetError as error:
-            return self._beginning(address, size, str(error))
-
-    def _beginning(self, address: int, size: int, why: str) -> bytes:
-        """What can be read before the first page that cannot."""
-        content = b""
-        while len(content) < size:
-            at = address + len(content)
-            piece = min(PAGE - at % PAGE, size - len(content))
-            try:
-                content += self.target.read(at, piece)
-            except TargetError:
-                break
-        if not content:
-            raise Refused(EFAULT, why)
-        return content
-
-    def write(self, address: int, content: bytes) -> None:
-        with refusing(EFAULT):
-            self.target.write(address, content)
-        self.debugger.changed()
 
     # ---- running ----
 
@@ -328,59 +215,3 @@ REFUSED = frozenset({"run", "kill", "quit"})
 def _same(before: Stop, after: Stop) -> bool:
     """Has nothing moved?"""
     return (before.tick, before.pc, before.thread) == (after.tick, after.pc, after.thread)
-
-
-class Granules:
-    """Capabilities in memory."""
-
-    def __init__(self, target: Target) -> None:
-        assert target.capabilities is not None
-        self._power = target.capabilities
-
-    def read(self, address: int) -> int:
-        with refusing(EFAULT):
-            return self._power.read(address)
-
-    def write(self, address: int, value: int) -> None:
-        with refusing(EFAULT):
-            self._power.write(address, value)
-
-
-class Sites:
-    """Breakpoints and watchpoints, shared with the debugger's own."""
-
-    watchpoints = WATCHPOINTS
-
-    def __init__(self, debugger: Debugger) -> None:
-        self._debugger = debugger
-
-    def insert_breakpoint(self, address: int) -> None:
-        with refusing():
-            self._debugger.breakpoints.hold(address)
-
-    def remove_breakpoint(self, address: int) -> None:
-        with refusing():
-            self._debugger.breakpoints.release(address)
-
-    def insert_watchpoint(self, address: int, size: int, access: str) -> int:
-        if not 0 < size <= MAX_WATCHED:
-            raise Refused(EINVAL, f"{size} bytes cannot be watched; at most {MAX_WATCHED}")
-        with refusing():
-            return self._debugger.breakpoints.power.add_watchpoint(address, size, access)
-
-    def remove_watchpoint(self, number: int) -> None:
-        with refusing():
-            self._debugger.breakpoints.power.remove_watchpoint(number)
-
-
-class Backwards:
-    """Running backwards."""
-
-    def __init__(self, served: Served, power: Reverse) -> None:
-        self._served, self._power = served, power
-
-    def step(self, thread: int) -> Told | None:
-        return self._served.ran(lambda: self._power.resume(Move.STEP, thread=thread - 1))
-
-    def run(self) -> Told | None:
-        return self._served.sliced(lambda budget: self._power.resume(Move.CONTINUE, budget=budget))
