@@ -378,7 +378,8 @@ class SummaryRow:
 class TimeCell:
     """A stretch of time. ``badge`` is the deepest compartment in it, ``depth`` 1 the monitor, 2 outer, 3 inner.
 
-    ``calls``, ``loads``, ``stops`` count what happened; ``threads`` are ``+17/0``, ``-16/0``; ``mark`` a mark's name.
+    ``calls``, ``loads``, ``stops`` count what happened; ``breaks`` crossings at which a breakpoint that is enabled now
+    stops, reached or not; ``threads`` are ``+17/0``, ``-16/0``; ``mark`` a mark's name.
     """
 
     badge: str
@@ -389,6 +390,7 @@ class TimeCell:
     threads: tuple[str, ...] = ()
     stops: int = 0
     mark: str = ""
+    breaks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

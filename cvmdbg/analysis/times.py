@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from cvmdbg.analysis.crossings import Entry, Seen
 from cvmdbg.debugger import Debugger
+from cvmdbg.judging import caught
 from cvmdbg.rows import MarkRow, TimeCell, TimeRow
 from cvmdbg.target import History
 from sessions.event import Halted, ThreadExit, ThreadStart
@@ -20,6 +21,8 @@ LOOKED = 32
 """Calls and crossings of a cell that are looked at for depth and failures."""
 SCANNED = 2000
 """Events that are looked at for threads each time: a long recording is looked through over several looks."""
+CROSSED = 20_000
+"""The same for crossings, of breakpoints."""
 
 
 @dataclass
@@ -29,6 +32,9 @@ class Times:
     debugger: Debugger
     _threads: list[tuple[int, str]] = field(default_factory=list)
     _scanned: int = 0
+    _met: list[int] = field(default_factory=list)
+    _met_of: tuple[object, ...] = ()
+    _met_seen: int = 0
 
     def row(self, cells: int, begin: int | None = None, end: int | None = None) -> TimeRow | None:
         """``cells`` cells from ``begin`` to ``end`` (without: all that is recorded); None without history."""
@@ -60,6 +66,7 @@ class Times:
         loads = [tick for tick, _ in self.debugger.loads]
         halts = sorted({halt.tick for halt in history.observations((Halted,))} | set(self.debugger.stood))
         marks = [(named.mark.tick, named.name) for named in history.marks()]
+        met = self._breaks()
         cells = []
         for begin, end in pairwise(edges):
             low, high = bisect_left(calls, begin, key=_began), bisect_left(calls, end, key=_began)
@@ -77,9 +84,24 @@ class Times:
                     threads=tuple(said for tick, said in threads if begin <= tick < end)[:4],
                     stops=_count(halts, begin, end),
                     mark=next((name for tick, name in marks if begin <= tick < end), ""),
+                    breaks=_count(met, begin, end),
                 )
             )
         return cells
+
+    def _breaks(self) -> list[int]:
+        """Ticks of crossings at which an enabled breakpoint stops, as far as they have been looked through."""
+        enabled = [b for b in self.debugger.breakpoints if b.enabled and (b.event or b.sites)]
+        crossed, of = self.debugger.trace.crossed, tuple((b.number, b.event, b.which, b.sites) for b in enabled)
+        if of != self._met_of or len(crossed) < self._met_seen:
+            self._met, self._met_of, self._met_seen = [], of, 0
+        sites = frozenset(site for b in enabled for site in b.sites)
+        end = min(len(crossed), self._met_seen + CROSSED) if enabled else 0
+        for seen in crossed[self._met_seen : end]:
+            if seen.crossing.to & ~1 in sites or any(caught(b, seen) for b in enabled if b.event):
+                self._met.append(seen.crossing.tick)
+        self._met_seen = end
+        return self._met
 
     def _depths(self) -> dict[str, int]:
         """How deep a compartment lies: the monitor 1, a cVM in it 2, one inside that 3."""

@@ -64,6 +64,7 @@ SLOW = 0.1
 """Seconds from which a seek says that it is busy."""
 ASKED = frozenset({"print", "break", "x", "delete", "enable", "mark"})
 """Commands that do something without arguments, yet whose key opens the prompt for them."""
+BIGGER = frozenset({"left_curly_bracket", "right_curly_bracket"})
 FOLLOWS = frozenset({"frame", "up", "down", "thread", "run", "start", "back", "forward"})
 """Commands after which Code shows where the selected frame stands, beside those that run the guest."""
 
@@ -674,10 +675,10 @@ class CvmApp(App[int]):
         elif name is not None:
             command = self.session.table.find(name)
             assert command is not None
-            self.press(command, sure)
+            self.press(command, sure, key in BIGGER)
 
-    def press(self, command: Command, sure: str = "") -> None:
-        """A command's key."""
+    def press(self, command: Command, sure: str = "", bigger: bool = False) -> None:
+        """A command's key; ``bigger``: the one for the larger events of a pane."""
         reason = self.why_not(command)
         if reason is not None:
             self.say(reason)
@@ -686,8 +687,8 @@ class CvmApp(App[int]):
             return
         pane = self._focused_rows()
         line = pane.line_for(command.name) if pane is not None else None
-        if line is None and pane is not None and command.name == "next-event" and pane.event:
-            line = f"next-event {pane.event}"
+        if line is None and pane is not None and command.name in ("next-event", "previous-event") and pane.event:
+            line = f"{command.name} {(bigger and pane.bigger) or pane.event}"
         if line is not None:
             if line:
                 self.submit(line)

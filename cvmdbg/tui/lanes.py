@@ -90,6 +90,8 @@ def _strip_cell(cell: TimeCell, now: bool) -> Span:
         return cell.mark[0], "mark"
     if cell.failed:
         return "✗", "fault"
+    if cell.breaks:
+        return "●", "fault"
     return DEPTHS[cell.depth], f"badge:{cell.badge}" if cell.badge else "dim"
 
 
@@ -128,7 +130,7 @@ def _lane_cell(cell: TimeCell, lane: str) -> Span:
             return ("✗", "fault") if cell.failed else ("·" if cell.calls < 3 else "┃", "good")
         case "load" if cell.loads:
             return "◆", "symbol"
-        case "stops" if cell.stops:
+        case "stops" if cell.stops or cell.breaks:
             return "●", "fault"
     return " ", "fg"
 

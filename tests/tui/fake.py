@@ -93,12 +93,12 @@ class FakeSession(Session):
         self.stopped.clear()
         self.lines.append(line)
         command, _ = self.table.resolve(line or "next")
-        if command.name == "continue":
-            tick = 0
+        if command.name in ("continue", "reverse-continue"):
+            tick, doing = 0, "running" if command.name == "continue" else "reversing"
             self.forever.set()
             while not self.stopped.wait(0.005):
                 tick += 1000
-                yield Progress(tick, "running")
+                yield Progress(tick, doing)
         if command.name == "print":
             raise UserError("no symbol 'nothing' in libos.so")
         return Result((f"did {command.name}",))

@@ -476,12 +476,31 @@ async def test_keys_that_would_lose_something_ask_what() -> None:
         assert session.lines == [] and app.prompt.entry.value == "delete "
 
 
-async def test_next_event_is_of_the_panes_kind() -> None:
+@pytest.mark.parametrize(
+    ("key", "trace", "threads", "code"),
+    [
+        ("right_square_bracket", "next-event call", "next-event thread", "next-event"),
+        ("right_curly_bracket", "next-event syscall", "next-event thread", "next-event"),
+        ("left_square_bracket", "previous-event call", "previous-event thread", "previous-event"),
+        ("left_curly_bracket", "previous-event syscall", "previous-event thread", "previous-event"),
+    ],
+)
+async def test_events_are_of_the_panes_kind(key: str, trace: str, threads: str, code: str) -> None:
     session = FakeSession()
     async with screen(session) as (app, pilot):
-        for ident, line in (("trace", "next-event call"), ("threads", "next-event thread"), ("code", "next-event")):
+        for ident, line in (("trace", trace), ("threads", threads), ("code", code)):
             app.focus_pane(ident)
             await settled(app, pilot)
-            await pilot.press("right_square_bracket")
+            await pilot.press(key)
             await settled(app, pilot)
             assert session.lines[-1] == line
+
+
+async def test_a_search_backwards_says_so_until_ctrl_c() -> None:
+    session = FakeSession()
+    async with screen(session) as (app, pilot):
+        await pilot.press("C")
+        await until(pilot, lambda: "◀ BACK" in app.status_row.screen_text()[0])
+        await pilot.press("ctrl+c")
+        await settled(app, pilot)
+        assert session.lines == ["reverse-continue"] and "◀ BACK" not in app.status_row.screen_text()[0]

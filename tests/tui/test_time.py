@@ -300,3 +300,14 @@ async def test_a_console_log_is_walked_by_line(size: tuple[int, int]) -> None:
         for pane in app.desk.panes.values():
             if pane.display:
                 fits(pane)
+
+
+async def test_breakpoints_are_painted_where_they_have_not_been_reached_yet(guest: Session) -> None:
+    async with screen(guest) as (app, pilot):
+        await do(app, pilot, "run", "goto start")
+        assert "●" not in strip(app).replace("●REC", "")
+        await do(app, pilot, "catch hostcall")
+        now = strip(app).index("┃")
+        assert "●" in strip(app)[now:].replace("●REC", "")
+        await do(app, pilot, "disable 1")
+        assert "●" not in strip(app).replace("●REC", "")

@@ -44,7 +44,9 @@ class Rows(Widget, can_focus=True):
     keys: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Keys that mean something special here, for F1."""
     event: ClassVar[str] = ""
-    """What ``]`` runs to from here; empty for the next crossing."""
+    """What ``]`` runs to from here, and ``[`` back to; empty for the next crossing."""
+    bigger: ClassVar[str] = ""
+    """The same for ``}`` and ``{``; empty for ``event``."""
     views: ClassVar[tuple[str, ...]] = ()
     """What ``\\`` cycles through."""
 

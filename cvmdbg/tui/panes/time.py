@@ -28,8 +28,8 @@ class Time(Rows):
     nothing = "no history: no guest is loaded"
     about = (
         "One cell is a stretch of time. in: ▂ monitor ▄ outer ▆ inner compartment · calls: · few ┃ many ✗ one failed · "
-        "load ◆ · threads + begin - end · stops ● · marks by name · │ is now. The arrows go to the event before and "
-        "after in the cursor's lane; a click, or the end of a drag, goes there."
+        "load ◆ · threads + begin - end · stops ●, ahead too where a crossing meets a breakpoint · marks by name · "
+        "│ is now. The arrows go to the event before and after in the cursor's lane; a click, or a drag's end, goes."
     )
     keys: ClassVar = (
         ("← →", "the event before, after, of the lane"),

@@ -23,6 +23,7 @@ class Trace(Window):
     ident = "trace"
     title = "Trace"
     event = "call"
+    bigger = "syscall"
     live = True
     nothing = "no calls yet. Calls appear when a thread crosses into the LibOS; c continues."
     about = (
@@ -34,7 +35,8 @@ class Trace(Window):
         ("Enter", "go to its time, where it is recorded"),
         ("&", "filter: call=open* nr=56 thread=17/0 err ticks>1000, ! negates"),
         ("Space", "fold inner calls"),
-        ("] ", "run to the next call"),
+        ("] [", "run to the next call, back to the one before"),
+        ("} {", "the same for the calls of the app alone"),
     )
 
     def __init__(self) -> None:
