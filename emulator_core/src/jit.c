@@ -234,7 +234,8 @@ static void translate_page(struct jit *jit, struct cpu *cpu, struct code_page *p
 static bool is_hot(struct emu *emu, struct code_page *page) {
     if (page->threshold == NEVER) return false;
     page->heat += (uint64_t)emu->look / AROUND + 1;
-    if (page->heat <= (uint64_t)(emu->soon - 1) * LOOKS << page->threshold) return false;
+    uint64_t first = (uint64_t)(emu->soon - 1) * LOOKS + 1;
+    if (page->heat < first << page->threshold) return false;
     if (page->threshold < MOST_DOUBLED) page->threshold++;
     page->heat = 0;
     return true;
@@ -278,7 +279,8 @@ void jit_look(struct cpu *cpu) {
 }
 
 void jit_forget(struct code_page *page, unsigned first, unsigned end, bool by_guest) {
-    unsigned i = first;
+    /* What goes on to a slot that a debugger resets is to go on in translated code later. */
+    unsigned i = first && !by_guest ? first - 1 : first;
     while (i < end && !marked(page->translated, i)) i++;
     if (i == end) return;
     translation_drop(page);

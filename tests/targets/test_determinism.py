@@ -105,7 +105,7 @@ def test_both_engines_record_the_same(name: str) -> None:
             target.resume(Move.CONTINUE, budget=1_000_000)
         assert (jit.tick, jit.inferior.digest()) == (interp.tick, interp.inferior.digest())
     assert events["jit"] == events["interp"]
-    assert (jit.inferior.machine.translations > 0) == (jit.tick > 1_000_000)
+    assert jit.inferior.machine.translations > 0 or jit.tick < 1_000_000
     for engine in events:
         again = Inferior()
         again.machine.engine = engine
