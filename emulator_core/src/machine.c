@@ -62,9 +62,7 @@ static struct cpu *cpu_new(struct emu *emu, int id, enum emu_mode mode) {
     cpu->mode = mode;
     cpu->cv = bit(R_DDC) | bit(R_PCC) | FLAGS_NIBBLE;
     cpu->tlb_ddc_used = cpu->tlb_va_used = cpu->code_used = UINT64_MAX; /* the first flush makes them */
-#ifdef CVMDBG_STEP_ONLY
-    cpu->stepping = true; /* the fast engine's jumps need an optimised build */
-#endif
+    cpu->stepping = STEP_ONLY;
     return cpu;
 }
 

@@ -174,5 +174,5 @@ const char *emu_jit_missing(void) { return jit_missing(); }
 
 void emu_use_step_engine(struct emu *emu, int thread, bool on) {
     struct cpu *cpu = thread_of(emu, thread);
-    if (cpu) cpu->stepping = on;
+    if (cpu) cpu->stepping = on || STEP_ONLY;
 }
