@@ -1,7 +1,7 @@
 """What Unicorn is too old for, against qemu-aarch64: floating point, vectors, crypto, minima and maxima in memory.
 
-The same code runs in both. Each instruction has registers and memory of its own: load q0..q31, x0..x15, FPCR, FPSR ·
-the instruction · store them all.
+The same code runs in both. Each instruction has registers and memory of its own: load q0..q31, x0..x15, FPCR, FPSR,
+NZCV · the instruction · store them all.
 Set CVMDBG_QEMU_INSTRUCTIONS for a longer run, CVMDBG_QEMU_SEED for another one.
 """
 
@@ -27,13 +27,13 @@ INSTRUCTIONS = int(os.environ.get("CVMDBG_QEMU_INSTRUCTIONS", "6000"))
 SEED = int(os.environ.get("CVMDBG_QEMU_SEED", "1"))
 BATCH = 2000
 CODE, BLOCKS, BLOCK = 0x40_0000, 0x4000_0000, 1024
-FPCR, FPSR, VECTORS, MEMORY = 0x80, 0x88, 0x100, 0x300
-"""What lies where in a block; x0 is first. x26 points to the memory."""
+FPCR, FLAGS, VECTORS, MEMORY = 0x80, 0x90, 0x100, 0x300
+"""What lies where in a block: x0 first; FPCR and FPSR; NZCV and FPSR as they are left. x26 points to the memory."""
 PCC, DDC = 32, 33
 ARITHMETIC = [encoding for encoding in ENCODINGS if not family(encoding).startswith("memory")]
 ATOMIC = [encoding for encoding in load().encodings if MISCOMPARED.match(encoding.clause)]
 POOL = 4096
-NAMES = [*(f"v{n}" for n in range(32)), *(f"x{n}" for n in range(16)), "fpsr", "memory"]
+NAMES = [*(f"v{n}" for n in range(32)), *(f"x{n}" for n in range(16)), "nzcv", "fpsr", "memory"]
 
 pytestmark = pytest.mark.skipif(QEMU is None, reason="qemu-aarch64 is not installed")
 
@@ -44,15 +44,17 @@ LOAD = "\n".join(
         f"ldp x28, x29, [x27, #{FPCR:#x}]",
         "msr fpcr, x28",
         "msr fpsr, x29",
+        "msr nzcv, x0",
         f"add x26, x27, #{MEMORY:#x}",
     ]
 )
 STORE = "\n".join(
     [
         "mrs x29, fpsr",
+        "mrs x28, nzcv",
         *(f"stp q{n}, q{n + 1}, [x27, #{VECTORS + 16 * n:#x}]" for n in range(0, 32, 2)),
         *(f"stp x{n}, x{n + 1}, [x27, #{8 * n:#x}]" for n in range(0, 16, 2)),
-        f"str x29, [x27, #{FPSR:#x}]",
+        f"stp x28, x29, [x27, #{FLAGS:#x}]",
         f"add x27, x27, #{BLOCK:#x}",
     ]
 )
@@ -112,7 +114,7 @@ def in_qemu(text: bytes, blocks: bytes, path: Path) -> bytes:
 
 def fields(block: bytes) -> list[int]:
     vectors = [int.from_bytes(block[n : n + 16], "little") for n in range(VECTORS, VECTORS + 512, 16)]
-    numbers = [int.from_bytes(block[n : n + 8], "little") for n in (*range(0, 128, 8), FPSR, MEMORY)]
+    numbers = [int.from_bytes(block[n : n + 8], "little") for n in (*range(0, 128, 8), FLAGS, FLAGS + 8, MEMORY)]
     return vectors + numbers
 
 
