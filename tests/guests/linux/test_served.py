@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+import zlib
 from pathlib import Path
 
 import pytest
@@ -78,3 +81,41 @@ def test_many_calls_are_kept_as_words(tmp_path: Path) -> None:
     served = [item for item in ended(path, kept=tmp_path / "a.cvmrec").drain() if isinstance(item, Served)]
     assert sum(item.count for item in served) == MANY
     assert len(served) < 20
+
+
+def test_a_recording_knows_no_path_of_the_host_and_nothing_of_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Program, root, bind and an own variable: all lie in a folder whose name must not be in the file."""
+    monkeypatch.setenv("SECRET_OF_THE_HOST", "told to nobody")
+    host = tmp_path / "folder-of-the-host"
+    (host / "root" / "etc").mkdir(parents=True)
+    (host / "root" / "etc" / "name").write_bytes(b"of the guest")
+    (host / "bound").mkdir()
+    (host / "bound" / "content").write_bytes(bytes(64))
+    path, kept = host / "program", tmp_path / "a.cvmrec"
+    path.write_bytes(loop(READ, 30, (0x402000, 16), b"/bound/content"))
+    path.chmod(0o755)
+    root = Root(str(host / "root"), binds=(f"{host / 'bound'}:/bound",), environment=("SHOWN=to the guest",))
+    target = EmulatorTarget(open_guest(str(path), ("argument",), root), recorder=Recorder(kept, {"title": "program"}))
+    target.input.end()
+    while target.resume(Move.CONTINUE).reason(StopKind.EXIT) is None:
+        assert target.tick < 1_000_000
+    target.close()
+    said = everything(kept)
+    assert b"/bound/content" in said
+    assert b"to the guest" in said
+    for secret in ("folder-of-the-host", str(tmp_path), "SECRET_OF_THE_HOST", "told to nobody"):
+        assert secret.encode() not in said, secret
+
+
+def everything(path: Path) -> bytes:
+    """All bytes of a recording: as they lie in the file, and inflated."""
+    found = [path.read_bytes()]
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        for table in [row[0] for row in file.execute("SELECT name FROM sqlite_master WHERE type='table'")]:
+            for row in file.execute(f"SELECT * FROM {table}"):
+                for value in row:
+                    with contextlib.suppress(zlib.error, TypeError):
+                        found.append(zlib.decompress(value))
+    return b"".join(found)
