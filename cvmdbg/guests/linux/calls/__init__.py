@@ -13,6 +13,7 @@ from cvmdbg.guests.linux.calls import (
     network,
     polling,
     programs,
+    renames,
     signalling,
     transfer,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "network",
     "polling",
     "programs",
+    "renames",
     "signalling",
     "transfer",
 ]

@@ -1,4 +1,4 @@
-"""Names: stat, links, folders, renames."""
+"""Names: stat, links, folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from cvmdbg.guests.linux.state import EPOCH, Open, Thread
 
 TYPES = {"fifo": 1, "chr": 2, "dir": 4, "file": 8, "link": 10, "sock": 12}
 SECOND = 10**9
-RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
 DEVICE = 1
 BLOCK = 4096
 
@@ -197,11 +196,11 @@ def vacant(kernel: Kernel, thread: Thread, dirfd: int, path: int) -> paths.Found
     found = paths.find(kernel, thread, dirfd, kernel.text(thread, path).rstrip("/") or "/", follow=False)
     if found.node is not None:
         raise Err(E.EEXIST)
-    _changeable(found.folder)
+    changeable(found.folder)
     return found
 
 
-def _changeable(folder: Node) -> None:
+def changeable(folder: Node) -> None:
     if folder.lower is not None and folder.lower[0] == proc.TREE:
         raise Err(E.EACCES)
     if folder.nlink <= 0:
@@ -264,7 +263,7 @@ def unlinkat(kernel: Kernel, thread: Thread, dirfd: int, path: int, flags: int) 
     text = kernel.text(thread, path)
     found = paths.find(kernel, thread, dirfd, text.rstrip("/") or "/", follow=False)
     node = found.existing()
-    _changeable(found.folder)
+    changeable(found.folder)
     if flags & abi.AT_REMOVEDIR:
         if node.kind != "dir":
             raise Err(E.ENOTDIR)
@@ -276,43 +275,6 @@ def unlinkat(kernel: Kernel, thread: Thread, dirfd: int, path: int, flags: int) 
         raise Err(E.EISDIR)
     kernel.files.remove(found.folder, found.name, kernel.realtime)
     return 0
-
-
-@call("renameat", "renameat2")
-def renameat(kernel: Kernel, thread: Thread, olddir: int, old: int, newdir: int, new: int, flags: int) -> int:
-    source = paths.find(kernel, thread, olddir, kernel.text(thread, old).rstrip("/") or "/", follow=False)
-    target = paths.find(kernel, thread, newdir, kernel.text(thread, new).rstrip("/") or "/", follow=False)
-    node = source.existing()
-    _changeable(source.folder)
-    _changeable(target.folder)
-    if node.ino == ROOT or "." in (source.name, target.name) or ".." in (source.name, target.name):
-        raise Err(E.EBUSY)
-    _check_rename(kernel, node, target)
-    if target.node is not None:
-        if target.node.ino == node.ino:
-            return 0
-        kernel.files.remove(target.folder, target.name, kernel.realtime)
-    node.nlink += 2 if node.kind == "dir" else 1
-    kernel.files.remove(source.folder, source.name, kernel.realtime)
-    kernel.files.add(target.folder, target.name, node, kernel.realtime)
-    return 0
-
-
-def _check_rename(kernel: Kernel, node: Node, target: paths.Found) -> None:
-    place: Node | None = target.folder
-    while node.kind == "dir" and place is not None and place.ino != ROOT:
-        if place.ino == node.ino:
-            raise Err(E.EINVAL)
-        place = kernel.files.nodes.get(place.parent)
-    there = target.node
-    if there is None:
-        return
-    if there.kind == "dir" and node.kind != "dir":
-        raise Err(E.EISDIR)
-    if node.kind == "dir" and there.kind != "dir":
-        raise Err(E.ENOTDIR)
-    if there.kind == "dir" and there.ino != node.ino and kernel.files.names(there):
-        raise Err(E.ENOTEMPTY)
 
 
 @call("readlinkat")
