@@ -322,12 +322,18 @@ class TraceRow:
     def text(self) -> str:
         """Mark, number, tick, thread, path, call, result, ticks inside."""
         mark = "✗" if self.failed else "▶" if self.inside else " "
-        number = f"{self.number:>5}" if self.layer == 0 else f"{'└':>{4 + self.layer}}"
         result = "▶ inside" if self.inside else self.result
-        ticks = "·" if self.ticks is None else tick_text(self.ticks)
-        indent = "  " * self.layer
-        head = f"{mark}{number} {tick_text(self.tick):>11} {self.thread_name:<5} {indent}{self.path:<7}"
-        return f"{head} {self.call:<50} {result:<12} {ticks}".rstrip()
+        place = (self.number, self.layer, self.tick, self.thread_name, self.path)
+        return trace_text(place, self.call, result, self.ticks, mark)
+
+
+def trace_text(place: tuple[int, int, int, str, str], call: str, result: str, ticks: int | None, mark: str) -> str:
+    """A call on one line; ``place``: its number, layer, tick, thread, path."""
+    number, layer, tick, thread, path = place
+    counted = f"{number:>5}" if layer == 0 else f"{'└':>{4 + layer}}"
+    inside = "·" if ticks is None else tick_text(ticks)
+    head = f"{mark}{counted} {tick_text(tick):>11} {thread:<5} {'  ' * layer}{path:<7}"
+    return f"{head} {call:<50} {result:<12} {inside}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

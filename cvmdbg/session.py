@@ -421,6 +421,14 @@ class Session:
         """How many calls the trace holds."""
         return len(self.live.trace)
 
+    def trace_named(self, text: str) -> tuple[int, ...]:
+        """Which calls of the trace have a name that holds a text (case folded)."""
+        return self.live.trace.named(text)
+
+    def trace_texts(self, start: int, count: int) -> tuple[str, ...]:
+        """The text of some rows of the trace."""
+        return self.live.trace.texts(start, count, self.live.thread_name)
+
     def trace_rows(self, start: int = 0, count: int | None = None, only: str = "") -> tuple[TraceRow, ...]:
         """Rows of the trace from index ``start``; ``only`` is a filter as the trace pane has it."""
         return panes.trace_rows(self.live, start, count, only)

@@ -25,7 +25,7 @@ from cvmdbg.guests.linux import facts
 from cvmdbg.guests.linux.decoder import PANES, Caller, Decoded, Shown, Style, entering, leaving
 from cvmdbg.guests.linux.decoder.names import signed
 from cvmdbg.guests.linux.facts import Call as Signature
-from cvmdbg.rows import ArgumentRow, SummaryRow, TraceRow
+from cvmdbg.rows import ArgumentRow, SummaryRow, TraceRow, trace_text
 from cvmdbg.target import Crossing, TargetError
 from emulator_core.capability import Capability
 from sessions.event import Call, Captured, Note
@@ -503,7 +503,39 @@ class Trace:
 
     def rows(self, entries: Iterable[Entry], thread_name: Callable[[int], str]) -> tuple[TraceRow, ...]:
         """Entries as rows."""
-        return tuple(_row(entry, thread_name(entry.thread)) for entry in entries)
+        names = _Names(thread_name)
+        return tuple(_row(entry, names[entry.thread]) for entry in entries)
+
+    def named(self, text: str) -> tuple[int, ...]:
+        """Which entries are calls whose name holds a text: known without decoding anything."""
+        names: dict[str, bool] = {}
+        found = []
+        for index, entry in enumerate(self.entries):
+            holds = names.get(entry.name)
+            if holds is None:
+                holds = names[entry.name] = text in entry.name.casefold()
+            if holds:
+                found.append(index)
+        return tuple(found)
+
+    def texts(self, start: int, count: int, thread_name: Callable[[int], str]) -> tuple[str, ...]:
+        """The text of rows, as TraceRow has it; calls that point at nothing are decoded once for all that are alike."""
+        names = _Names(thread_name)
+        alike: dict[tuple[object, ...], tuple[str, str]] = {}
+        return tuple(self._text(entry, names[entry.thread], alike) for entry in self.entries[start : start + count])
+
+    @staticmethod
+    def _text(entry: Entry, thread: str, alike: dict[tuple[object, ...], tuple[str, str]]) -> str:
+        seen = entry.seen
+        if seen is None or seen.before or seen.after:
+            return _row(entry, thread).text
+        key = (entry.name, seen.words, seen.value)
+        if key not in alike:
+            alike[key] = (entry.call, entry.result or ("= ?" if not entry.inside else ""))
+        call, result = alike[key]
+        ticks = None if entry.ended is None else entry.ended - entry.tick
+        place = (entry.number, entry.layer, entry.tick, thread, entry.path)
+        return trace_text(place, call, "▶ inside" if entry.inside else result, ticks, "✗▶ "[_mark(entry)])
 
     def summary(self) -> tuple[SummaryRow, ...]:
         """Counts and costs by path and name, most ticks first."""
@@ -530,6 +562,21 @@ def result_text(entry: Entry, bits: int, style: Style) -> str:
     if signed(bits) == -1 and (entry.entry.result == "status" or HOSTCALL in entry.entry.numbers):
         return "= -1"
     return f"= {text.partition(' (')[0] if style.panes and decoded.failed else text}"
+
+
+def _mark(entry: Entry) -> int:
+    return 0 if entry.failed else 1 if entry.inside else 2
+
+
+class _Names(dict[int, str]):
+    """What threads are called: asked once for each."""
+
+    def __init__(self, name: Callable[[int], str]) -> None:
+        super().__init__()
+        self._name = name
+
+    def __missing__(self, thread: int) -> str:
+        return self.setdefault(thread, self._name(thread))
 
 
 def _row(entry: Entry, thread_name: str) -> TraceRow:

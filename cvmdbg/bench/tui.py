@@ -22,12 +22,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cvmdbg.bench import Figure
+from cvmdbg.bench.linux import loop
 from cvmdbg.target import TargetError
 from emulator_core.assembler import assemble
 
 COLUMNS, ROWS = 120, 40
 LIMIT = 20.0
 """Seconds after which a paint that does not come is an error."""
+GETPID, CALLS, QUICK_CALLS = 172, 1_000_000, 50_000
+CALLS_LIMIT = 300.0
+"""Seconds in which the calls of the trace must have been made."""
+HOME, END, PAGE_UP, PAGE_DOWN, ESCAPE = b"\x1b[H", b"\x1b[F", b"\x1b[5~", b"\x1b[6~", b"\x1b"
+SEARCH_BUDGET, FILTER_BUDGET = 100.0, 1500.0
+"""Milliseconds: the first hit of a search, and a filter that looks at every call."""
 MOVE = re.compile(rb"\x1b\[(\d+);(\d+)H")
 KEY_BUDGET, STEP_BUDGET, START_BUDGET, STOP_BUDGET = 50.0, 50.0, 1000.0, 83.0
 """Milliseconds: key to paint at 95 %, step to paint at 95 %, start to first paint, Ctrl-C to stopped."""
@@ -46,6 +53,10 @@ def measure(quick: bool = False) -> list[Figure]:
         figures += _while_spinning(compiled, str(program), rounds)
         figures += _steps(compiled, rounds // 2)
         figures += _travel(compiled, rounds // 3)
+        calls = Path(folder) / "calls"
+        calls.write_bytes(loop(GETPID, QUICK_CALLS if quick else CALLS))
+        calls.chmod(0o755)
+        figures += _trace(compiled, str(calls), QUICK_CALLS if quick else CALLS, rounds // 3)
     return figures
 
 
@@ -116,6 +127,38 @@ def _travel(compiled: Path, rounds: int) -> list[Figure]:
                 terminal.rest(0.05)
             figures += _three(f"{name} to paint", times, TRAVEL_BUDGET)
     return figures
+
+
+def _trace(compiled: Path, program: str, calls: int, rounds: int) -> list[Figure]:
+    """The trace of a program that has made that many calls: pages, its two ends, a search, a filter; to the paint."""
+    name = f"in a trace of {calls:,} calls".replace(",", " ")
+    found = {}
+    with Terminal(compiled, "run", program) as terminal:
+        terminal.until(lambda seen: b"STOP" in seen)
+        terminal.press(b"c")
+        terminal.until(lambda seen: b"EXIT" in seen, CALLS_LIMIT)
+        terminal.press(b"2")
+        terminal.rest(2.0)
+        for what, keys in {"page": (PAGE_UP, PAGE_UP, PAGE_DOWN), "jump to an end": (HOME, END)}.items():
+            times = []
+            for index in range(rounds):
+                terminal.press(keys[index % len(keys)])
+                times.append(terminal.until(_below_status))
+                terminal.rest(0.05)
+            found[what] = times
+        for what, keys in {"search from end to end": (b"/exit_group",), "filter": (b"&call=exit_group\r",)}.items():
+            terminal.press(HOME)
+            terminal.rest(1.0)
+            terminal.press(keys[0])
+            found[what] = [terminal.until(lambda seen: b"exit_group(0" in seen)]
+            terminal.press(ESCAPE)
+            terminal.rest(1.0)
+    (search,), (filtered,) = found.pop("search from end to end"), found.pop("filter")
+    return [
+        *(figure for what, times in found.items() for figure in _three(f"{what} {name}", times, KEY_BUDGET)),
+        Figure(f"search {name}, from end to end", search, "ms", SEARCH_BUDGET),
+        Figure(f"filter {name}, whole", filtered, "ms", FILTER_BUDGET),
+    ]
 
 
 def _click(column: int) -> bytes:

@@ -251,8 +251,8 @@ class CvmApp(App[int]):
         """Hits of a search."""
         pane = self.pane(message.pane)
         if pane is not None:
-            pane.found(message.needle, message.rows)
-            if not message.rows and message.needle:
+            pane.found(message.needle, message.rows, message.first)
+            if message.whole and not message.rows and message.needle:
                 self.say(f"not found: {message.needle}")
 
     def on_broken(self, message: Broken) -> None:

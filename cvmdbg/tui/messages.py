@@ -71,6 +71,10 @@ class Found(Message):
     pane: str
     needle: str
     rows: tuple[int, ...]
+    first: bool = True
+    """Nothing has been said of this search before."""
+    whole: bool = True
+    """Everything has been looked at."""
 
 
 @dataclass

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,12 +22,12 @@ from cvmdbg.commands.table import Progress, Result
 from cvmdbg.session import Session
 from cvmdbg.target import TargetError, UserError
 from cvmdbg.tui.messages import Began, Broken, Completed, Ended, Found, Looked, Taken, Ticking, Unable
-from cvmdbg.tui.snapshot import Look, Snapshot, TraceLook, answer
+from cvmdbg.tui.snapshot import Look, Snapshot, answer
 
 TICK = 0.1
 """Seconds between updates while the guest runs."""
-PAGE = 20_000
-"""Calls that a search looks at before it asks whether it was cancelled."""
+PAGE = 2_000
+"""Calls that a search looks at before others have their turn."""
 
 
 class Worker:
@@ -43,6 +43,7 @@ class Worker:
         self._wanted: Mapping[str, Look] = {}
         self._live: frozenset[str] = frozenset()
         self._text: str | None = None
+        self._sought: Iterator[None] | None = None
         self._closing = False
         self._cancel = threading.Event()
         self._busy = False
@@ -60,8 +61,12 @@ class Worker:
     @property
     def quiet(self) -> bool:
         """Is nothing being done and nothing waiting?"""
-        waiting = self._lines or self._looks or self._asides or self._text is not None
-        return not (self._serving or waiting)
+        return not (self._serving or self._waiting)
+
+    @property
+    def _waiting(self) -> bool:
+        small = self._looks or self._asides or self._text is not None or self._sought is not None
+        return bool(self._lines or small)
 
     def start(self) -> None:
         """Begin: deploy the guest when the session has none, then wait for lines."""
@@ -92,8 +97,12 @@ class Worker:
         self._give(put)
 
     def search(self, pane: str, needle: str, rows: Sequence[Any] | None) -> None:
-        """Which rows hold a text: those given, or with None the whole trace."""
-        self._give(lambda: self._asides.append(lambda: self._search(pane, needle, rows)))
+        """Which rows hold a text: those given, or with None the whole trace. A newer search takes its place."""
+
+        def put() -> None:
+            self._sought = self._search(pane, needle, rows)
+
+        self._give(put)
 
     def send_input(self, content: bytes | None) -> None:
         """Bytes for the guest's standard input; None is its end."""
@@ -151,7 +160,7 @@ class Worker:
 
     def _serve(self) -> None:
         with self._wake:
-            while not (self._lines or self._looks or self._asides or self._text is not None or self._closing):
+            while not (self._waiting or self._closing):
                 self._serving = False
                 self._wake.wait()
             self._serving = True
@@ -173,6 +182,15 @@ class Worker:
         if text is not None:
             self._post(Completed(text, self._candidates(text)))
         self._serve_asides()
+        self._serve_search()
+
+    def _serve_search(self) -> None:
+        """A piece of what is searched."""
+        sought = self._sought
+        if sought is not None and next(sought, True):
+            with self._wake:
+                if self._sought is sought:
+                    self._sought = None
 
     def _serve_asides(self) -> None:
         with self._wake:
@@ -239,17 +257,28 @@ class Worker:
         except (UserError, TargetError) as error:
             self._session.console.say(str(error))
 
-    def _search(self, pane: str, needle: str, rows: Sequence[Any] | None) -> None:
+    def _search(self, pane: str, needle: str, rows: Sequence[Any] | None) -> Iterator[None]:
+        """Hits by a call's name are there at once; all text of a long trace takes its time, and is interruptible."""
         self._cancel.clear()
         wanted = needle.casefold()
-        found: list[int] = []
-        total = self._session.trace_count() if rows is None else len(rows)
-        for start in range(0, total, PAGE):
+        if rows is not None:
+            self._post(Found(pane, needle, tuple(i for i, row in enumerate(rows) if wanted in text_of(row).casefold())))
+            return
+        found = set(self._session.trace_named(wanted))
+        said = bool(found)
+        if said:
+            self._post(Found(pane, needle, tuple(sorted(found)), whole=False))
+            yield
+        for start in range(0, self._session.trace_count(), PAGE):
             if self._cancel.is_set():
                 break
-            part = answer(TraceLook(start, PAGE), self._session).rows if rows is None else rows[start : start + PAGE]
-            found.extend(start + i for i, row in enumerate(part) if wanted in text_of(row).casefold())
-        self._post(Found(pane, needle, tuple(found)))
+            texts = self._session.trace_texts(start, PAGE)
+            found.update(start + i for i, text in enumerate(texts) if wanted in text.casefold())
+            if found and not said:
+                said = True
+                self._post(Found(pane, needle, tuple(sorted(found)), whole=False))
+            yield
+        self._post(Found(pane, needle, tuple(sorted(found)), first=not said))
 
 
 def text_of(row: Any) -> str:

@@ -155,6 +155,12 @@ class FakeSession(Session):
     def load_rows(self) -> Any:
         return self.take("load")
 
+    def trace_named(self, text: str) -> tuple[int, ...]:
+        return tuple(i for i, row in enumerate(self.trace_rows()) if text in row.name)
+
+    def trace_texts(self, start: int, count: int) -> tuple[str, ...]:
+        return tuple(row.text for row in self.trace_rows(start, count))
+
     def trace_count(self) -> int:
         return len(self.rows["trace"])
 

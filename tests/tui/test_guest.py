@@ -236,3 +236,23 @@ def test_travel_in_a_terminal(tmux: Callable[..., Tmux]) -> None:
     window.until(lambda text: "at the start of the recording" in text and "0.0%" in text)
     window.call("resize-window", "-x", "80", "-y", "24")
     window.until(lambda text: "map ╱ threads" in text and "┃" in text)
+
+
+async def test_a_search_of_the_trace_looks_at_all_text_and_keeps_the_first_hit() -> None:
+    async with screen(emulated("demo:files"), (120, 40)) as (app, pilot):
+        await run_line(app, pilot, "continue")
+        await pilot.press("2")
+        await settled(app, pilot)
+        trace = app.desk.panes["trace"]
+        total = trace.count()
+        texts = [row.text for row in app.worker._session.trace_rows()]
+        for needle in ("openat", "ENOENT", "AT"):
+            await pilot.press("home", "slash", *needle, "enter")
+            await settled(app, pilot)
+            wanted = {index for index, text in enumerate(texts) if needle.casefold() in text.casefold()}
+            assert trace.hits == wanted and wanted
+            assert trace.cursor == min(wanted)
+        assert app.worker._session.trace_texts(0, total) == tuple(texts)
+        await pilot.press("slash", *"nothinglikeit", "enter")
+        await settled(app, pilot)
+        assert not trace.hits

@@ -416,11 +416,11 @@ class Rows(Widget, can_focus=True):
         """The rows that a search goes through; None means the whole trace."""
         return self.items
 
-    def found(self, needle: str, rows: tuple[int, ...]) -> None:
-        """A search is done: mark the hits, go to the first at or after the cursor."""
+    def found(self, needle: str, rows: tuple[int, ...], go: bool = True) -> None:
+        """A search has hits: mark them, go to the first at or after the cursor."""
         self.needle, self.hits = needle, frozenset(rows)
         self.redraw()
-        if rows:
+        if rows and go:
             self.move_to(next((row for row in rows if row >= self.cursor), rows[0]))
 
     def next_hit(self, step: int) -> bool:
