@@ -22,7 +22,7 @@ from cvmdbg.targets.gdbmi.target import GdbTarget
 from cvmdbg.targets.keeping import FactsNow
 from cvmdbg.targets.live.recalled import Recalled
 from cvmdbg.targets.live.target import LiveTarget
-from cvmdbg.targets.live.witness import FactsKept, Witness, facts_of
+from cvmdbg.targets.live.witness import FactsKept, Witness, facts_of, public
 from cvmdbg.targets.observed import FactsSeen, ObservedTarget
 from cvmdbg.targets.remote.peer import peer
 from cvmdbg.targets.remote.target import RemoteTarget
@@ -264,9 +264,10 @@ class _Witnessing:
 
     def begin(self) -> Path:
         """Write down what is seen from here on; OSError says why that cannot be."""
-        facts = facts_of(self.title, self.target.arch, self.target.state.names.peers)
-        recorder, first = self.recordings.begin(self.title, facts)
-        self.target.record(Witness(recorder, first))
+        title = public(self.title)
+        facts = facts_of(title, self.target.arch, self.target.state.names.peers)
+        recorder, first = self.recordings.begin(self.title, title, facts)
+        self.target.record(Witness(recorder, first, self.title))
         return recorder.path
 
     def start(self, file: Path | None) -> Path:

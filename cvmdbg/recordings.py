@@ -69,20 +69,21 @@ class Onward:
 
     recordings: Recordings
     _path: Path | None = None
-    _facts: Mapping[str, str] | None = None
+    _machine: tuple[str, dict[str, str]] | None = None
 
-    def begin(self, title: str, facts: Mapping[str, str]) -> tuple[Recorder, int]:
+    def begin(self, address: str, title: str, facts: Mapping[str, str]) -> tuple[Recorder, int]:
         """A recorder, and the number of the first stop that it takes; OSError says why it cannot be written.
 
         Another machine begins another file: one that was asked for by name is not written over.
         """
         path, limits = self._path, Limits(self.recordings.settings.number("record limit") * MIB)
-        if path is not None and facts == self._facts and path.is_file():
+        machine = (address, dict(facts))
+        if path is not None and machine == self._machine and path.is_file():
             return _onward(path, limits)
         if path is not None and self.recordings.file is not None:
             raise OSError(f"{path} holds what was seen of another machine")
         recorder = self.recordings.begin(title, facts)
-        self._path, self._facts = recorder.path, dict(facts)
+        self._path, self._machine = recorder.path, machine
         return recorder, 0
 
 

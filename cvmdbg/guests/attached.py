@@ -165,7 +165,7 @@ def _with_files(modules: Sequence[Module], images: Sequence[tuple[Path, bytes]])
 
 def _machine(peer: Peer, images: Sequence[tuple[Path, bytes]]) -> Attached:
     """A program or a machine that is one whole: its program, its libraries."""
-    left = {path.name: (str(path), content) for path, content in images}
+    left = {path.name: (path.name, content) for path, content in images}
     modules = []
     for library in peer.libraries:
         name = library.path.rpartition("/")[2]

@@ -151,6 +151,17 @@ def test_a_table_of_garbage_gets_a_sentence(tmp_path: Path) -> None:
         assert session.frame_rows()[0].function.startswith("broken")
 
 
+def test_bare_is_a_machine_as_a_whole(tmp_path: Path) -> None:
+    needed("gdbserver")
+    program = monitor(tmp_path, "-g")
+    session = remote(f"| gdbserver --once - {program}", "bare", (program,))
+    session.connect()
+    session.execute("tbreak deployed")
+    session.execute("continue")
+    assert [c.badge for c in session.live.places.compartments] == ["M"]
+    session.close()
+
+
 def test_intravisor_wants_to_be_known(tmp_path: Path) -> None:
     needed("gdbserver")
     program = built("gcc", tmp_path)

@@ -6,13 +6,16 @@ Each file is NAME-FORMAT.cvmrec; those of older formats stay as they are, and no
 from __future__ import annotations
 
 import contextlib
+import shutil
 import tempfile
 from pathlib import Path
 
 import sessions
 from cvmdbg.bench.linux import loop
-from cvmdbg.launch import emulated
-from sessions.schema import VERSION
+from cvmdbg.launch import emulated, remote
+from sessions.schema import OBSERVED, VERSION
+from tests.gdbstub.board import BASE, CODE, Board
+from tests.targets.stubs import boarded
 
 GUESTS = {
     "libhello": ("demo:libhello", ()),
@@ -23,6 +26,16 @@ GUESTS = {
 CALLS = loop(172, 5000)
 """An ELF file that makes so many calls of getpid."""
 FOLDER = Path(sessions.__file__).parent / "samples"
+
+
+def observed(path: Path) -> None:
+    """A few stops of the tests' board behind our own server."""
+    with boarded(Board(), path.parent) as address:
+        session = remote(address, record=path)
+        session.connect()
+        for line in (f"break *{CODE + 0x20:#x}", "continue", "info registers", f"x/4xw {BASE:#x}", "stepi", "stepi"):
+            session.execute(line)
+        session.close()
 
 
 def main() -> None:
@@ -37,6 +50,9 @@ def main() -> None:
             session.connect()
             print(name, session.execute("run").lines[0])
             session.close()
+    with tempfile.TemporaryDirectory() as place:
+        observed(Path(place) / "observed.cvmrec")
+        shutil.copy(Path(place) / "observed.cvmrec", FOLDER / f"observed-{OBSERVED}.cvmrec")
 
 
 if __name__ == "__main__":

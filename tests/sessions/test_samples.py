@@ -13,9 +13,12 @@ import sessions
 from cvmdbg.launch import replayed
 from cvmdbg.target import ReplayDivergence
 from cvmdbg.targets.replay import verified
+from sessions.mark import Mark
 from sessions.reader import Recording
 
-SAMPLES = sorted((Path(sessions.__file__).parent / "samples").glob("*.cvmrec"))
+FOLDER = Path(sessions.__file__).parent / "samples"
+SEEN = sorted(FOLDER.glob("observed-*.cvmrec"))
+SAMPLES = sorted(set(FOLDER.glob("*.cvmrec")) - set(SEEN))
 ENDS = {
     "calls": (30_009, "exit"),
     "libhello": (136_514, "exit"),
@@ -55,3 +58,18 @@ def test_a_recording_of_another_engine_opens_and_says_so(tmp_path: Path) -> None
     assert "recorded by engine 1.0" in said and "the replay may differ" in said
     with pytest.raises(ReplayDivergence, match=r"recorded by engine 1\.0"):
         verified(Recording(path))
+
+
+@pytest.mark.parametrize("path", SEEN, ids=lambda path: path.name)
+def test_a_sample_of_what_was_seen_is_walked_over(path: Path) -> None:
+    session = replayed(str(path))
+    session.connect()
+    assert session.history.last.tick == 3 and session.live.target.stop.pc == 0x10028
+    session.execute("goto @1")
+    assert session.live.target.read_register(session.live.thread, "pc") == 0x10020
+    assert session.register_rows() and session.execute("x/4xw 0x10000").lines
+    session.close()
+    recording = Recording(path)
+    told = [recording.facts, *recording.sights(0, 3), *recording.observations(), recording.guest(Mark(3, 3))]
+    assert "unix:stub" in repr(told) and "/tmp" not in repr(told)
+    recording.close()

@@ -23,6 +23,7 @@ from cvmdbg.recordings_cli import OBSERVED
 from cvmdbg.session import Session
 from cvmdbg.target import StopKind, TargetError, TargetLost, Unknown, UserError
 from cvmdbg.targets.live.recalled import overlaid
+from cvmdbg.targets.live.witness import public
 from sessions.event import Note
 from sessions.reader import Recording
 from sessions.recorder import Recorder
@@ -216,6 +217,20 @@ def test_another_machine_does_not_write_over_it(tmp_path: Path) -> None:
     again(file, screens).close()
     again(elsewhere, more).close()
     again(tmp_path / "copy.cvmrec", more).close()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("board:1234", "board:1234"),
+        ("unix:/run/user/me/stub", "unix:stub"),
+        ("| ssh board gdbserver - /home/me/program", "ssh"),
+        ("/opt/morello/bin/gdb", "gdb"),
+        ("localhost:1", "localhost:1"),
+    ],
+)
+def test_a_recording_names_no_path_of_this_machine(address: str, said: str) -> None:
+    assert public(address) == said
 
 
 def test_nothing_is_written_when_that_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Protocol
 
 from cvmdbg.guests.guest import Compartment, Module, Symbol
 from cvmdbg.guests.recorded import Told, said_of, to_plain
 from cvmdbg.target import Crossing, Fault, Reason, Region, Register, Stop, StopKind, Thread, ThreadState, WatchHit
 from sessions.coding import record_of
-from sessions.event import Observation
+from sessions.event import Note, Observation
 from sessions.mark import Mark
 from sessions.recorder import Recorder
 from sessions.sight import SawGranules, SawMemory, SawRegion, SawRegisters, SawThread, Stood, sized, wide
@@ -57,11 +58,22 @@ def facts_of(title: str, arch: str, peers: Iterable[Register]) -> dict[str, str]
     return {"kind": "observed", "title": title, "arch": arch, "registers": registers}
 
 
-class Witness:
-    """Gives a recorder what is seen. ``tick`` is the number of the stop; it only grows."""
+def public(address: str) -> str:
+    """What a recording calls a machine: of a path its last part, of a command its first word."""
+    kind, _, place = address.partition(":")
+    if kind == "unix":
+        return f"unix:{PurePath(place).name}"
+    words = address.removeprefix("|").split()
+    if len(words) > 1 or "/" in address:
+        return PurePath(words[0]).name if words else ""
+    return address
 
-    def __init__(self, recorder: Recorder, first: int = 0) -> None:
-        self.recorder, self.tick = recorder, first
+
+class Witness:
+    """Gives a recorder what is seen of a machine at an address. ``tick`` is the number of the stop; it only grows."""
+
+    def __init__(self, recorder: Recorder, first: int = 0, address: str = "") -> None:
+        self.recorder, self.tick, self._address = recorder, first, address
         self._threads: tuple[Thread, ...] = ()
         self._regions: tuple[Region, ...] = ()
         self._files: set[str] = set()
@@ -73,7 +85,8 @@ class Witness:
 
     def stands(self, stop: Stop) -> None:
         """The machine has come to stand at the stop of this number."""
-        kept = KeptStop(tuple(KeptReason.of(reason) for reason in stop.reasons))
+        reasons = (KeptReason.of(reason) for reason in stop.reasons)
+        kept = KeptStop(tuple(replace(reason, detail=self._spoken(reason.detail)) for reason in reasons))
         self.recorder.saw(Stood(self.tick, stop.thread, stop.pc, json.dumps(to_plain(kept))))
         self.recorder.reached(self.tick)
 
@@ -120,12 +133,20 @@ class Witness:
         """A crossing, output, a note; what the debugger found out."""
         if isinstance(item, Crossing):
             self.recorder.crossings(record_of(item))
+        elif isinstance(item, Note):
+            self.recorder.observe(replace(item, text=self._spoken(item.text)))
         else:
             self.recorder.observe(item)
+
+    def _spoken(self, text: str) -> str:
+        """A sentence without a path of this machine."""
+        return text.replace(self._address, public(self._address)) if self._address else text
 
     def told(self, facts: Told) -> None:
         """What is known of the guest from this stop on."""
         said = said_of(facts, self.recorder.content)
+        places = tuple(replace(c, name=self._spoken(c.name)) for c in said.compartments)
+        said = replace(said, name=self._spoken(said.name), compartments=places)
         self.recorder.guest(lambda: to_plain(said), Mark(self.tick, self.tick))
 
     def file(self, path: str, content: bytes) -> None:
