@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,7 +96,7 @@ def test_a_running_monitor_is_looked_into(tmp_path: Path, options: Sequence[str]
     needed("gdbserver")
     program, runtime = monitor(tmp_path, *options), built("gcc", tmp_path, "-Wl,-e,0x1234")
     words = ["gdbserver", "--once", f"localhost:{free_port()}", str(program)]
-    with subprocess.Popen(words, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL) as stub:
+    with started(words):
         session = connected(words[2], program, runtime)
         assert [c.badge for c in session.live.places.compartments] == ["M"]  # nothing is deployed before main
         session.execute("tbreak deployed")
@@ -104,7 +106,17 @@ def test_a_running_monitor_is_looked_into(tmp_path: Path, options: Sequence[str]
         session.execute("continue")
         the_map_is_right(session)  # what was deployed stays until it is attached again
         session.close()
+
+
+@contextmanager
+def started(words: list[str]) -> Iterator[None]:
+    """A stub that ends with the test, whatever comes."""
+    stub = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
         stub.kill()
+        stub.wait()
 
 
 def connected(address: str, *symbols: Path, guest: str = "intravisor") -> Session:
@@ -116,6 +128,7 @@ def connected(address: str, *symbols: Path, guest: str = "intravisor") -> Sessio
         except TargetError:
             if attempt == 99:
                 raise
+            time.sleep(0.05)
     raise AssertionError
 
 
