@@ -125,7 +125,7 @@ MEMORY = tuple(
         "................",
     )
     if n % 7 != 6
-    else MemoryRow(0x47FFFB840 + 16 * n, None, None, None, "")
+    else MemoryRow(0x47FFFB840 + 16 * n, None, None, None, "not mapped")
     for n in range(120)
 )
 MODULES = (ModuleRow("libos.so", 0x400000000, 197 << 10, "16", "libos.so", "dwarf", ""),)
