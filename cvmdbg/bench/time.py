@@ -13,10 +13,11 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from cvmdbg.bench import Figure
 from cvmdbg.bench.programs import CCTLR, CVM_BASE, CVM_SIZE, STACK, _parsed
@@ -31,6 +32,7 @@ from sessions.event import Call, Effect, Map, MemoryWrite, ProgramExit, Register
 from sessions.reader import Recording
 from sessions.recorder import Recorder
 
+T = TypeVar("T")
 LONG, QUICK_LONG = 1_000_000_000, 30_000_000
 PAIRS, QUICK_PAIRS = 5, 1
 SEEKS, QUICK_SEEKS = 200, 10
@@ -56,7 +58,11 @@ def measure(quick: bool = False) -> list[Figure]:
             *cost(f"{WORKLOAD}, {ticks:.0e} ticks", lambda: Image(WORKLOAD, ticks), place, pairs),
             *(row for rate in RATES for row in calls(rate, place, pairs, quick)),
         ]
-        return [*figures, *long_run(place / "long.cvmrec", ticks, seeks), *queries(place / "asked.cvmrec", ticks // 2)]
+        return [
+            *figures,
+            *long_run(place / "long.cvmrec", ticks, seeks),
+            *queries(place / "asked.cvmrec", ticks // 2, pairs),
+        ]
 
 
 # ---- what recording costs ------------------------------------------------------------------------------------------
@@ -182,35 +188,44 @@ def _high(values: list[float]) -> float:
 # ---- asking --------------------------------------------------------------------------------------------------------
 
 
-def queries(path: Path, ticks: int) -> list[Figure]:
+def queries(path: Path, ticks: int, rounds: int) -> list[Figure]:
     """The last write: to a page that was left alone since, and to one that is written throughout; a watchpoint."""
-    start = time.perf_counter()
-    plain = EmulatorTarget(Writer())
-    plain.resume(Move.CONTINUE, budget=ticks)
-    distance = time.perf_counter() - start
     target = EmulatorTarget(Writer(), recorder=Recorder(path, {"title": "bench"}))
     target.resume(Move.CONTINUE, budget=ticks)
     history, reverse, stops = target.history, target.reverse, target.stops
     if history is None or reverse is None or stops is None:
         raise TargetError("nothing was recorded")
-    start = time.perf_counter()
-    alone = history.last_access(DATA, 8, "w", history.now)
-    left = time.perf_counter() - start
-    start = time.perf_counter()
-    busy = history.last_access(DATA + PAGE, 8, "w", history.now)
-    throughout = time.perf_counter() - start
-    stops.add_watchpoint(DATA + PAGE, 8, "w")
-    start = time.perf_counter()
-    reverse.resume(Move.CONTINUE)
-    watched = time.perf_counter() - start
+    end = history.now
+    left, alone = _timed(lambda: history.last_access(DATA, 8, "w", end))
+    plain, searched, watched = list[float](), list[float](), list[float]()
+    for _ in range(rounds):
+        plain.append(_timed(partial(EmulatorTarget(Writer()).resume, Move.CONTINUE, budget=ticks))[0])
+        seconds, busy = _timed(lambda: history.last_access(DATA + PAGE, 8, "w", end))
+        searched.append(seconds)
+        number = stops.add_watchpoint(DATA + PAGE, 8, "w")
+        watched.append(_timed(partial(reverse.resume, Move.CONTINUE))[0])
+        stops.remove_watchpoint(number)
+        history.seek(end)
     target.close()
     if alone is None or busy is None or alone.mark.tick > 64 or busy.mark.tick > 64:
         raise TargetError("the last writes were not found where they are")
     return [
         Figure(f"last write, page left alone for {ticks:.0e} ticks", left, "s", QUERY),
-        Figure("last write, page written throughout, of the plain run", throughout / distance, "times", THROUGHOUT),
-        Figure("reverse-continue to that write, of the plain run", watched / distance, "times"),
+        Figure("last write, page written throughout, of the plain run", _ratio(searched, plain), "times", THROUGHOUT),
+        Figure("reverse-continue to that write, of the plain run", _ratio(watched, plain), "times"),
     ]
+
+
+def _timed(act: Callable[[], T]) -> tuple[float, T]:
+    """Seconds that it took, and what came of it."""
+    start = time.perf_counter()
+    found = act()
+    return time.perf_counter() - start, found
+
+
+def _ratio(values: Sequence[float], baselines: Sequence[float]) -> float:
+    """The median of what each round gives."""
+    return _median(value / baseline for value, baseline in zip(values, baselines, strict=True))
 
 
 # ---- guests --------------------------------------------------------------------------------------------------------
