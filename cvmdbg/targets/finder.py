@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 
 from cvmdbg.target import Access, TargetError, WatchHit
 from cvmdbg.targets import translate
+from cvmdbg.targets.ahead import Ahead, suits
 from cvmdbg.targets.inferior import Inferior
 from cvmdbg.targets.player import Player
 from cvmdbg.targets.registers import number, read_register
@@ -35,15 +37,28 @@ class Finder:
     def __init__(self, player: Player) -> None:
         self._player, self._timeline = player, player.timeline
         self._inferior = Inferior()
+        self._ahead = Ahead()
 
     # ---- memory ------------------------------------------------------------------------------------------------------
 
     def last_access(self, address: int, size: int, access: str, before: Mark) -> Access | None:
-        """Who last accessed a range before a moment."""
-        for start, end in self._stretches(self._player.first, before, address, size, backwards=True):
-            found = self._last_in(start, end, address, size, access)
-            if found is not None:
-                return found
+        """Who last accessed a range before a moment. Two stretches at a time."""
+        stretches = self._stretches(self._player.first, before, address, size, backwards=True)
+        try:
+            while pair := list(islice(stretches, 2)):
+                if len(pair) == 2 and suits(*pair[1]):
+                    self._go(pair[1][0], self._ahead.inferior)
+                    self._ahead.begin(*pair[1], address, size, access)
+                found = self._last_in(*pair[0], address, size, access)
+                if found is None and len(pair) == 2:
+                    hits = self._ahead.hits()
+                    found = hits[-1] if hits else None
+                    if hits is None:
+                        found = self._last_in(*pair[1], address, size, access)
+                if found is not None:
+                    return found
+        finally:
+            self._ahead.give_up()
         return None
 
     def next_access(self, address: int, size: int, access: str, after: Mark) -> Access | None:
@@ -127,9 +142,9 @@ class Finder:
     def _pc(self, thread: int) -> int:
         return read_register(self._inferior.machine, thread, "pc") if thread >= 0 else 0
 
-    def _go(self, mark: Mark) -> None:
+    def _go(self, mark: Mark, inferior: Inferior | None = None) -> None:
         try:
-            self._timeline.seek(self._inferior, mark, self._player.interrupted)
+            self._timeline.seek(inferior or self._inferior, mark, self._player.interrupted)
         except Cancelled:
             raise TargetError("the search was interrupted") from None
 
