@@ -204,3 +204,29 @@ def test_without_a_recording_the_keys_say_why(opened: Open) -> None:
     session.execute("rc")
     assert session.history.where == "past"
     assert session.history.now == session.history.first
+
+
+@pytest.mark.parametrize(
+    ("guest", "stop"),
+    [
+        ("libhello", "break syscall_handler"),
+        ("libhello", "watch -tag *0x440005680"),
+        ("libhello", "watch *0x440005690"),
+        ("libhello", "catch crossing 17 16"),
+        ("hello", "watch calls"),
+    ],
+)
+def test_backwards_from_the_end_meets_what_forwards_met(guest: str, stop: str, opened: Open) -> None:
+    session = opened(guest, stop)
+    forward, backward = list[int](), list[int]()
+    result = session.execute("run").value
+    while isinstance(result, dict) and result["kind"] != "exit":
+        forward.append(result["tick"])
+        result = session.execute("continue").value
+    result = session.execute("reverse-continue").value
+    while isinstance(result, dict) and result["kind"] in ("breakpoint", "watchpoint"):
+        backward.append(result["tick"])
+        result = session.execute("reverse-continue").value
+    assert forward, "it stops"
+    late = 0 if stop.startswith("break") else 1  # behind what happened; backwards before it
+    assert backward == [tick - late for tick in reversed(forward)]
