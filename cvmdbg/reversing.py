@@ -134,6 +134,7 @@ class Reverser:
 
     def _search(self, plan: Plan, low: int) -> Generator[Progress, None, Halt | None]:
         """The last stop above a tick; None when there is none and something stands at that tick."""
+        site: Mark | None = None  # where a loader announced last what it had, on the way here
         while True:
             if self.debugger.cancel.is_set():
                 return Halt(self.debugger.target.stop, "interrupt", "interrupted")
@@ -141,9 +142,12 @@ class Reverser:
             self.debugger.look_at_now()
             if stop.tick is not None and stop.tick <= low:
                 return None
-            halt = _edge(stop) or self._loaded(stop) or self.judge.judge(stop, plan)
+            edge = _edge(stop)
+            halt = (edge and self._first_load(site)) or edge or self._loaded(stop) or self.judge.judge(stop, plan)
             if halt is not None:
                 return halt
+            if self.debugger.is_loader_site(stop.pc):
+                site = self.history.now
             yield from self._breathe()
 
     def _last_crossing(self, plan: Plan) -> Seen | None:
@@ -179,12 +183,31 @@ class Reverser:
         """At a loader's announcement: what is not loaded here yet, if somebody wants to know."""
         if not self.debugger.is_loader_site(stop.pc) or stop.reason(StopKind.BREAKPOINT) is None:
             return None
+        return self._load_halt(stop, self._gone())
+
+    def _first_load(self, site: Mark | None) -> Halt | None:
+        """At the start: what a loader announced first is not loaded here; stand where it said so."""
+        if site is None:
+            return None
+        names = self._gone()
+        if not self.debugger.breakpoints.waiting_for(names):
+            return None
+        stop = self.history.seek(site)
+        self.debugger.look_at_now()
         self.debugger.refresh()
-        _, gone = self.debugger.announce()
-        wanted = self.debugger.breakpoints.waiting_for(gone)
+        self.debugger.announce()
+        return self._load_halt(stop, names)
+
+    def _gone(self) -> list[str]:
+        """What is on no link map here and was where the search came from."""
+        self.debugger.refresh()
+        return self.debugger.announce()[1]
+
+    def _load_halt(self, stop: Stop, names: list[str]) -> Halt | None:
+        wanted = self.debugger.breakpoints.waiting_for(names)
         if not wanted:
             return None
-        text = f"catchpoint {wanted[0].number} (before {', '.join(gone)} was loaded)"
+        text = f"catchpoint {wanted[0].number} (before {', '.join(names)} was loaded)"
         return Halt(stop, "breakpoint", text, wanted[0].number)
 
     # ---- the path ----

@@ -213,6 +213,7 @@ def test_without_a_recording_the_keys_say_why(opened: Open) -> None:
         ("libhello", "watch -tag *0x440005680"),
         ("libhello", "watch *0x440005690"),
         ("libhello", "catch crossing 17 16"),
+        ("libhello", "catch load"),
         ("hello", "watch calls"),
     ],
 )
@@ -228,5 +229,5 @@ def test_backwards_from_the_end_meets_what_forwards_met(guest: str, stop: str, o
         backward.append(result["tick"])
         result = session.execute("reverse-continue").value
     assert forward, "it stops"
-    late = 0 if stop.startswith("break") else 1  # behind what happened; backwards before it
+    late = 0 if stop.startswith(("break", "catch load")) else 1  # behind what happened; backwards before it
     assert backward == [tick - late for tick in reversed(forward)]
