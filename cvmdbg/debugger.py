@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from cvmdbg.analysis.asked import Asking
 from cvmdbg.analysis.calls import ABI
@@ -20,7 +19,7 @@ from cvmdbg.evaluate import evaluate
 from cvmdbg.expressions import Node, parse
 from cvmdbg.forms import VALUE
 from cvmdbg.frames import Frame, Link, Unwinder
-from cvmdbg.guests.guest import Module
+from cvmdbg.guests.guest import Facts, Module
 from cvmdbg.scope import FrameScope
 from cvmdbg.settings import Settings
 from cvmdbg.slots import loads_something, watch_slots
@@ -42,10 +41,6 @@ from cvmdbg.twins import adopt
 from cvmdbg.values import Value
 from sessions.event import Call, Captured, Halted, ModuleLoad, Note, Observation, Output, Pointed, Wait
 from sessions.served import Served
-
-if TYPE_CHECKING:
-    from cvmdbg.session import Facts
-
 
 CROSSING = ("syscall", "hostcall", "crossing", "reloc")
 """Catchpoints that look at each crossing."""

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from cvmdbg.guests.attached import attached
+from cvmdbg.guests.guest import Facts
 from cvmdbg.guests.handoff.guest import HandedOff
 from cvmdbg.guests.intravisor.imported.log import open_log
 from cvmdbg.guests.linux.opening import Root
 from cvmdbg.guests.opening import NO_ROOT, open_guest, resolve, source_directories
 from cvmdbg.recordings import Onward, Recordings
-from cvmdbg.session import Facts, Launch, Session, Started
+from cvmdbg.session import Launch, Session, Started
 from cvmdbg.settings import Settings
 from cvmdbg.target import TargetError, UserError
 from cvmdbg.targets.emulator import EmulatorTarget

@@ -29,7 +29,7 @@ from cvmdbg.commands.format import Format
 from cvmdbg.commands.needs import missing
 from cvmdbg.commands.table import Command, Progress, Result, Steps, Table
 from cvmdbg.debugger import Debugger
-from cvmdbg.guests.guest import Compartment, Module, Symbol
+from cvmdbg.guests.guest import Facts
 from cvmdbg.judging import Judge
 from cvmdbg.peer_reversing import PeerReverser
 from cvmdbg.reversing import Reverser
@@ -61,17 +61,6 @@ from cvmdbg.settings import Settings
 from cvmdbg.target import History, Target, UserError
 from cvmdbg.walking import BackWalker, Walker
 from sessions.mark import Mark
-
-
-class Facts(Protocol):
-    """What the debugger asks of a guest: facts for the map and for symbols. Guest satisfies it."""
-
-    @property
-    def name(self) -> str: ...
-    def compartments(self) -> tuple[Compartment, ...]: ...
-    def modules(self) -> tuple[Module, ...]: ...
-    def symbols(self) -> tuple[Symbol, ...]: ...
-    def file(self, path: str) -> bytes | None: ...
 
 
 class Recording(Protocol):

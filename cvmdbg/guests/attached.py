@@ -12,10 +12,9 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 from cvmdbg.elf import ElfImage
-from cvmdbg.guests.guest import Compartment, Module, Symbol
+from cvmdbg.guests.guest import Compartment, Facts, Module, Symbol
 from cvmdbg.guests.intravisor.imported.log import open_log
 from cvmdbg.guests.intravisor.monitor import Intravisor
 from cvmdbg.guests.intravisor.running import RunningIntravisor
@@ -78,17 +77,6 @@ class Attached:
 
     def file(self, path: str) -> bytes | None:
         return self._file(path)
-
-
-class Facts(Protocol):
-    """What the debugger asks of a guest."""
-
-    @property
-    def name(self) -> str: ...
-    def compartments(self) -> tuple[Compartment, ...]: ...
-    def modules(self) -> tuple[Module, ...]: ...
-    def symbols(self) -> tuple[Symbol, ...]: ...
-    def file(self, path: str) -> bytes | None: ...
 
 
 def attached(peer: Peer, machine: Target, kind: str, symbols: Sequence[Path], log: Path | None) -> Facts:

@@ -213,11 +213,27 @@ class Absent(Protocol):
         """Whoever waits for a page waits no longer; from any thread."""
 
 
-class Guest(Protocol):
-    """A guest: deploys itself, serves its boundary, and knows what its memory means."""
+class Facts(Protocol):
+    """What the debugger asks of what it debugs: facts for the map and for symbols."""
 
     @property
     def name(self) -> str: ...
+
+    def compartments(self) -> tuple[Compartment, ...]:
+        """Facts for the map, outermost first."""
+
+    def modules(self) -> tuple[Module, ...]:
+        """The ELF files that the guest's deployment put into memory."""
+
+    def symbols(self) -> tuple[Symbol, ...]:
+        """Names of code without an ELF file."""
+
+    def file(self, path: str) -> bytes | None:
+        """A file of the guest's own root (``/app1`` in its root.cpio), for symbols of what its loader maps."""
+
+
+class Guest(Facts, Protocol):
+    """A guest: deploys itself, serves its boundary, and knows what its memory means."""
 
     @property
     def arch(self) -> str:
@@ -259,15 +275,3 @@ class Guest(Protocol):
 
     def thread_name(self, thread: int) -> str:
         """How people call it: ``17/0``."""
-
-    def compartments(self) -> tuple[Compartment, ...]:
-        """Facts for the map, outermost first."""
-
-    def modules(self) -> tuple[Module, ...]:
-        """The ELF files that the guest's deployment put into memory."""
-
-    def symbols(self) -> tuple[Symbol, ...]:
-        """Names of code without an ELF file."""
-
-    def file(self, path: str) -> bytes | None:
-        """A file of the guest's own root (``/app1`` in its root.cpio), for symbols of what its loader maps."""

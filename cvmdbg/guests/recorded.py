@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from cvmdbg.guests.guest import Compartment, Module, Symbol
+from cvmdbg.guests.guest import Compartment, Facts, Module, Symbol
 from cvmdbg.target import RecordingError
 from sessions.machine import Json
 
@@ -48,24 +48,14 @@ class Said:
     threads: tuple[KeptThread, ...]
 
 
-class Told(Protocol):
-    """What is known of a guest, however it is known."""
-
-    @property
-    def name(self) -> str: ...
-    def compartments(self) -> tuple[Compartment, ...]: ...
-    def modules(self) -> tuple[Module, ...]: ...
-    def symbols(self) -> tuple[Symbol, ...]: ...
-
-
-class Speaker(Told, Protocol):
+class Speaker(Facts, Protocol):
     """A guest, as far as it speaks of itself."""
 
     def thread_ids(self, thread: int) -> Mapping[str, int]: ...
     def thread_name(self, thread: int) -> str: ...
 
 
-def said_of(told: Told, keep: Callable[[bytes], str], threads: tuple[KeptThread, ...] = ()) -> Said:
+def said_of(told: Facts, keep: Callable[[bytes], str], threads: tuple[KeptThread, ...] = ()) -> Said:
     """What is known now; ``keep`` stores a module's content and returns its hash."""
     modules = tuple(
         KeptModule(m.name, m.path, m.base, m.size, m.compartment, m.sha256, keep(m.content)) for m in told.modules()

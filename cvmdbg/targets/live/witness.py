@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Protocol
 
-from cvmdbg.guests.guest import Compartment, Module, Symbol
-from cvmdbg.guests.recorded import Told, said_of, to_plain
+from cvmdbg.guests.guest import Compartment, Facts, Module, Symbol
+from cvmdbg.guests.recorded import said_of, to_plain
 from cvmdbg.target import Crossing, Fault, Reason, Region, Register, Stop, StopKind, Thread, ThreadState, WatchHit
 from sessions.coding import record_of
 from sessions.event import Note, Observation
@@ -142,7 +142,7 @@ class Witness:
         """A sentence without a path of this machine."""
         return text.replace(self._address, public(self._address)) if self._address else text
 
-    def told(self, facts: Told) -> None:
+    def told(self, facts: Facts) -> None:
         """What is known of the guest from this stop on."""
         said = said_of(facts, self.recorder.content)
         places = tuple(replace(c, name=self._spoken(c.name)) for c in said.compartments)
@@ -175,12 +175,6 @@ def _joined(pieces: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
         else:
             runs.append((at, [content], at + len(content)))
     return [(first, b"".join(parts)) for first, parts, _ in runs]
-
-
-class Facts(Told, Protocol):
-    """What is known of a guest, with its files."""
-
-    def file(self, path: str) -> bytes | None: ...
 
 
 class Witnessed(Protocol):
