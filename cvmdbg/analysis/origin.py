@@ -11,11 +11,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cvmdbg.analysis.past import Executed, loaded_from
+from cvmdbg.analysis.past import Decoder, Executed, executed, loaded_from
 from cvmdbg.debugger import Debugger
-from cvmdbg.frames import C64
 from cvmdbg.target import Access, History, Step, TargetError, UserError
-from emulator_core.disassembler import Instruction, disassemble
+from emulator_core.disassembler import Instruction
 from sessions.mark import Mark
 
 MAX_LINKS = 64
@@ -57,7 +56,7 @@ class _Chain:
     def __init__(self, debugger: Debugger, history: History) -> None:
         self._debugger, self._history = debugger, history
         self.links: list[Link] = []
-        self._decoded: dict[int, Instruction] = {}
+        self._decoder = Decoder(history)
 
     # ---- one link back ----
 
@@ -102,12 +101,7 @@ class _Chain:
         return changed
 
     def _writes(self, step: Step, name: str) -> bool:
-        found = self._decoded.get(step.pc)
-        if found is None:
-            moment = self._history.moment(step.tick)
-            word = int.from_bytes(moment.read(step.pc, 4), "little")
-            c64 = moment.registers(step.thread)["cpsr"] & C64
-            found = self._decoded[step.pc] = disassemble(word, step.pc, "c64" if c64 else "a64")
+        found = self._decoder.instruction(step)
         if NO_RESULT.match(found.mnemonic) or "store" in found.kinds:
             return False
         names = [capability_name(m) for m in REGISTER.findall(found.operands.split("[")[0])]
@@ -138,11 +132,7 @@ class _Chain:
 
     def _executed(self, access: Access) -> Executed:
         """The instruction of an access, with the registers before it."""
-        moment = self._history.moment(access.mark.tick)
-        registers = moment.registers(access.thread)
-        pc = registers["pcc"] & VALUE
-        word = int.from_bytes(moment.read(pc, 4), "little")
-        return Executed(access.mark.tick, pc, word, "c64" if registers["cpsr"] & C64 else "a64", registers)
+        return executed(self._history.moment(access.mark.tick), access.thread)
 
     def _value(self, name: str, thread: int, tick: int) -> int:
         return self._history.moment(tick).registers(thread).get(name, 0)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from cvmdbg.frames import C64, DDCBO
-from cvmdbg.target import History, Moment, TargetError
+from cvmdbg.target import History, Moment, Step, TargetError
 from emulator_core.capability import Capability
 from emulator_core.disassembler import Instruction, disassemble
 
@@ -48,6 +48,24 @@ class Executed:
         return disassemble(self.word, self.pc, "c64" if self.mode == "c64" else "a64")
 
 
+class Decoder:
+    """What was executed at the steps of a path; an address is read once."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._known: dict[int, Instruction] = {}
+
+    def instruction(self, step: Step) -> Instruction:
+        """Decoded."""
+        found = self._known.get(step.pc)
+        if found is None:
+            moment = self._history.moment(step.tick)
+            word = int.from_bytes(moment.read(step.pc, 4), "little")
+            c64 = moment.registers(step.thread)["cpsr"] & C64
+            found = self._known[step.pc] = disassemble(word, step.pc, "c64" if c64 else "a64")
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """Where a tag was lost: the instruction, and one sentence of how."""
@@ -61,14 +79,14 @@ def steps_before(past: Past, thread: int, tick: int, window: int) -> list[Execut
     moment = past.at(max(0, tick - window))
     found: list[Executed] = []
     while moment.tick < tick:
-        here = _executed(moment, thread) if moment.thread == thread else None
+        here = executed(moment, thread) if moment.thread == thread else None
         moment.step()
         if here is not None:
             found.append(replace(here, edited=True) if moment.edited else here)
     return found
 
 
-def _executed(moment: Moment, thread: int) -> Executed:
+def executed(moment: Moment, thread: int) -> Executed:
     """The instruction that a thread is about to execute."""
     registers = moment.registers(thread)
     pc = registers["pcc"] & VALUE

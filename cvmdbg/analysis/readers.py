@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from cvmdbg.analysis.origin import NO_RESULT, REGISTER, capability_name
+from cvmdbg.analysis.past import Decoder
 from cvmdbg.debugger import Debugger
-from cvmdbg.frames import C64
 from cvmdbg.target import Access, History, Step, UserError
-from emulator_core.disassembler import Instruction, disassemble
+from emulator_core.disassembler import Instruction
 
 WINDOWS = (500, 5_000, 50_000)
 """Ticks that are executed at once, nearest first; the last size again and again."""
@@ -25,7 +25,7 @@ class Readers:
     def __init__(self, debugger: Debugger, history: History, thread: int, register: str) -> None:
         self._debugger, self._history, self._thread = debugger, history, thread
         self._name = capability_name(register)
-        self._decoded: dict[int, Instruction] = {}
+        self._decoder = Decoder(history)
         if not KNOWN.fullmatch(self._name):
             raise UserError(f"reads of {register} are not known: expected a general register, csp or ddc")
 
@@ -42,7 +42,7 @@ class Readers:
             if self._debugger.cancel.is_set():
                 raise UserError("the search was interrupted")
             for step in piece:
-                if step.thread == self._thread and self._name in sources(self.instruction(step)):
+                if step.thread == self._thread and self._name in sources(self._decoder.instruction(step)):
                     return Access(self._history.at(step.tick, turn=True), step.thread, step.pc, "read")
         return None
 
@@ -61,16 +61,6 @@ class Readers:
                 return
             yield start, min(start + size, last)
             start += size
-
-    def instruction(self, step: Step) -> Instruction:
-        """What was executed at a step."""
-        found = self._decoded.get(step.pc)
-        if found is None:
-            moment = self._history.moment(step.tick)
-            word = int.from_bytes(moment.read(step.pc, 4), "little")
-            c64 = moment.registers(step.thread)["cpsr"] & C64
-            found = self._decoded[step.pc] = disassemble(word, step.pc, "c64" if c64 else "a64")
-        return found
 
 
 def sources(found: Instruction) -> set[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cvmdbg.analysis.readers import Readers, sources
+from cvmdbg.analysis.past import Decoder
+from cvmdbg.analysis.readers import sources
 from cvmdbg.launch import replayed
 from cvmdbg.session import Session
 from cvmdbg.target import UserError
@@ -131,9 +132,9 @@ def test_reads_of_a_register_are_found_by_the_instruction_that_makes_them(opened
     session.execute(f"goto @{last['tick']}")
     assert session.execute(f"info next read {register}").value == last
     history, name = session.history, register.replace("$x", "c").lstrip("$")
-    instruction = Readers(session.live, history, session.live.thread, name)
+    decoder = Decoder(history)
     path = history.path(last["tick"], before[0])
-    readers = [step.tick for step in path if name in sources(instruction.instruction(step))]
+    readers = [step.tick for step in path if name in sources(decoder.instruction(step))]
     assert readers == [last["tick"]]
     with pytest.raises(UserError, match="reads of v0 are not known"):
         session.execute("info last read $v0")
