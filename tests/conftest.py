@@ -6,11 +6,12 @@ CVMDBG_ENGINE says which engine runs all of them, at once; CVMDBG_PROXY=SEED put
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 
 import pytest
 
+from cvmdbg.session import Session
 from emulator_core._core import set_default_engine
 from tests.gdbstub import line
 
@@ -32,6 +33,23 @@ def good_line(request: pytest.FixtureRequest) -> Iterator[None]:
     """Tests with the mark ``clean_line`` have their own faults, or count what passes."""
     with line.good() if request.node.get_closest_marker(line.CLEAN) else nullcontext():
         yield
+
+
+@pytest.fixture
+def begun() -> Iterator[Callable[..., Session]]:
+    """Takes sessions that are not connected yet, runs commands on them, and lets them go at the end."""
+    sessions: list[Session] = []
+
+    def make(session: Session, *lines: str, args: tuple[str, ...] | None = None) -> Session:
+        sessions.append(session)
+        session.connect(args)
+        for one in lines:
+            session.execute(one)
+        return session
+
+    yield make
+    for session in sessions:
+        session.close()
 
 
 @pytest.fixture(autouse=True, scope="session")

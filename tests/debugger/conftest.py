@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -13,18 +13,10 @@ Open = Callable[..., Session]
 
 
 @pytest.fixture
-def opened() -> Iterator[Open]:
+def opened(begun: Open) -> Open:
     """Opens guests by name, runs commands on them, and lets them go at the end."""
-    sessions: list[Session] = []
 
     def make(name: str, *lines: str, args: tuple[str, ...] | None = None, recording: bool = True) -> Session:
-        session = emulated(f"demo:{name}", recording=recording)
-        sessions.append(session)
-        session.connect(args)
-        for line in lines:
-            session.execute(line)
-        return session
+        return begun(emulated(f"demo:{name}", recording=recording), *lines, args=args)
 
-    yield make
-    for session in sessions:
-        session.close()
+    return make

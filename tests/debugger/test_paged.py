@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,22 +19,15 @@ Open = Callable[..., Session]
 
 
 @pytest.fixture
-def paged(tmp_path: Path) -> Iterator[Open]:
+def paged(tmp_path: Path, begun: Open) -> Open:
     """The program, with commands carried out; recorded when asked for."""
-    path, sessions = tmp_path / "paged.elf", []
+    path = tmp_path / "paged.elf"
     path.write_bytes(program())
 
     def make(*lines: str, recording: bool = False) -> Session:
-        session = emulated(str(path), recording=recording)
-        sessions.append(session)
-        session.connect(())
-        for line in lines:
-            session.execute(line)
-        return session
+        return begun(emulated(str(path), recording=recording), *lines, args=())
 
-    yield make
-    for session in sessions:
-        session.close()
+    return make
 
 
 def said(session: Session, line: str) -> str:

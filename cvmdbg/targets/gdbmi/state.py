@@ -93,10 +93,7 @@ class State:
         """A register by the debugger's name; TargetError when there is none, Unknown when its value is not known."""
         if self.names.is_absent(name):
             return 0
-        try:
-            own = self.names.own(name)
-        except KeyError:
-            raise TargetError(f"{self._gdb.name} has no register {name!r}") from None
+        own = self.names.asked(name, self._gdb.name)
         kept = self._kept.get(thread, {})
         if own not in kept:
             self._read(thread, self._vectors if own in self._vectors else self._scalars)
@@ -141,10 +138,7 @@ class State:
         """Write a register and read it back: a gdb may take a value and do nothing."""
         if why := self._refused():
             raise TargetError(why)
-        try:
-            own = self.names.own(name)
-        except KeyError:
-            raise TargetError(f"{self._gdb.name} has no register {name!r}") from None
+        own = self.names.asked(name, self._gdb.name)
         register = self.layout.register(own)
         value &= (1 << (129 if register.is_capability else register.bits)) - 1
         for place, part in self._places(own, value):

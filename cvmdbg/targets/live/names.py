@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cvmdbg.target import Register
+from cvmdbg.target import Register, TargetError
 from gdbstub.description import CAPABILITIES
 from gdbstub.layout import TAG_MAP, Layout
 
@@ -71,6 +71,13 @@ class Names:
         if name not in self._has:
             raise KeyError(name)
         return name
+
+    def asked(self, name: str, peer: str) -> str:
+        """The same for who asks; TargetError says what ``peer`` has not."""
+        try:
+            return self.own(name)
+        except KeyError:
+            raise TargetError(f"{peer} has no register {name!r}") from None
 
     def mask(self, own: str) -> int:
         """All bits that one of the peer's registers has."""

@@ -97,10 +97,7 @@ class State:
         """A register by the debugger's name; TargetError when there is none, Unknown when its value is not known."""
         if self.names.is_absent(name):
             return 0
-        try:
-            own = self.names.own(name)
-        except KeyError:
-            raise TargetError(f"{self._link.name} has no register {name!r}") from None
+        own = self.names.asked(name, self._link.name)
         if own == "cctlr" and self.names.is_told("CCTLR_EL3"):  # QEMU's cctlr is that of EL0, whatever the level
             own = f"CCTLR_EL{self.register(thread, 'cpsr') >> 2 & 3}"
         kept = self._kept.get(thread)
@@ -206,7 +203,7 @@ class State:
         why = self._refused()
         if why:
             raise TargetError(why)
-        own = self.names.own(name)
+        own = self.names.asked(name, self._link.name)
         client, layout = self._link.client, self._link.layout
         with self._link.telling():
             client.batch(self._selecting(self.ids[thread]))

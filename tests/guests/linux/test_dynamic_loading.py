@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from cvmdbg.guests.linux.opening import Root
 from cvmdbg.launch import emulated, replayed
@@ -22,23 +20,6 @@ except AttributeError: pass
 try: ctypes.CDLL('libnowhere.so')
 except OSError: pass
 """
-
-
-@pytest.fixture
-def begun() -> Iterator[Begin]:
-    """Opens programs, runs commands on them, and lets them go."""
-    sessions: list[Session] = []
-
-    def make(session: Session, *lines: str) -> Session:
-        sessions.append(session)
-        session.connect()
-        for line in lines:
-            session.execute(line)
-        return session
-
-    yield make
-    for session in sessions:
-        session.close()
 
 
 def musl(debian: Path, record: Path | None = None, library: str = f"{MUSL}/libplugin.so") -> Session:
