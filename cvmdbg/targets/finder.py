@@ -12,7 +12,7 @@ from itertools import islice
 
 from cvmdbg.target import Access, TargetError, WatchHit
 from cvmdbg.targets import translate
-from cvmdbg.targets.ahead import Ahead, suits
+from cvmdbg.targets.ahead import CAP, PIECE, Ahead, suits
 from cvmdbg.targets.inferior import Inferior
 from cvmdbg.targets.player import Player
 from cvmdbg.targets.registers import number, read_register
@@ -23,10 +23,8 @@ from sessions.mark import Mark
 from sessions.timeline import Cancelled
 
 PAGE = 4096
-SCAN = 20_000_000
 STEPS = 2_000_000
-"""Ticks between two looks at whether a search is to end; of a thread that is stepped."""
-CAP = 256
+"""Ticks between two looks at whether a search is to end, of a thread that is stepped."""
 WINDOWS = (1_000, 20_000, 400_000, 4_000_000)
 """Ticks that are stepped for a register, nearest first; then whole stretches."""
 
@@ -163,7 +161,7 @@ class Finder:
                 continue
             if tick >= end.tick:
                 return
-            limit = min(end.tick, tick + SCAN, due.tick if due is not None else end.tick)
+            limit = min(end.tick, tick + PIECE, due.tick if due is not None else end.tick)
             stop = machine.run(self._current, limit - tick)
             machine.crossings_packed()
             if stop.kind == _core.StopKind.WATCHPOINT:
@@ -225,7 +223,7 @@ class Finder:
                 raise TargetError("the search was interrupted")
             if self._current != thread:
                 changed, pc = False, 0
-                machine.run(self._current, min(limit - tick, SCAN))
+                machine.run(self._current, min(limit - tick, PIECE))
             else:
                 changed, pc = machine.run_until_changed(thread, index, bounds, min(limit - tick, STEPS))
             full = bool(machine.crossings_packed())
