@@ -9,14 +9,15 @@ from __future__ import annotations
 import struct
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from cvmdbg.guests.guest import Tap
 from cvmdbg.guests.linux import facts
-from cvmdbg.guests.linux.tracing import Served
+from cvmdbg.guests.linux.tracing import Served, signature
 from cvmdbg.target import TargetError
-from sessions.event import Call, Observation
+from sessions.event import Observation
+from sessions.served import call_of
 
 ABI = "aarch64"
 _PARAMETERS = struct.Struct("<6Q")
@@ -116,12 +117,10 @@ class Taps:
         """The call as it goes in or comes back, behind the memory that it points at."""
         known = facts.call_at(ABI, call.number)
         value = None if result is None else result - (1 << 64) if result >> 63 else result
-        name = known.name if known is not None else f"syscall_{call.number}"
-        count = len(known.arguments) if known is not None else 6
-        shown = ("?",) if call.words is None else tuple(hex(word) for word in call.words[:count])
-        text = None if value is None else str(value) if -4096 < value < 1 << 16 else hex(value)
-        failed = value is not None and -4096 < value < 0
+        named = signature(ABI, call.number)
+        shown = ("?",) if call.words is None else tuple(hex(word) for word in call.words[: named.arguments])
         captured: list[Observation] = []
         if known is not None and call.words is not None:
             captured = Served(known, call.words, call.tap.base, self._read, (), value, tick).captured()
-        return [*captured, Call(tick, thread, call.tap.layer, call.number, name, shown, text, failed)]
+        told = call_of(tick, thread, call.tap.layer, call.number, named, call.words or (), value)
+        return [*captured, replace(told, arguments=shown)]

@@ -37,7 +37,7 @@ from cvmdbg.guests.linux.setup import Setup, make_root
 from cvmdbg.guests.linux.snapshot import freeze, thaw
 from cvmdbg.guests.linux.space import PAGE
 from cvmdbg.guests.linux.state import Pending, Program, State, Thread
-from cvmdbg.guests.linux.tracing import Served, captured, pointers
+from cvmdbg.guests.linux.tracing import Served, captured, pointers, signature
 from cvmdbg.target import Reason, StopKind, TargetError, UserError
 from sessions.event import Call, Effect, Map, MemoryWrite, Observation, RegisterWrite
 from sessions.served import Signature, call_of
@@ -245,7 +245,7 @@ class Linux:
 
     def signature(self, number: int) -> Signature:
         """The name of a call."""
-        return _signature(number)
+        return signature("aarch64", number)
 
     def _odd(self, thread: Thread, words: tuple[int, ...], why: Wait | Unmodelled) -> Outcome:
         """A call that waits, or is not modelled."""
@@ -312,7 +312,7 @@ class Linux:
         if program is not None:
             left = self._kernel.left
             layer = _layer(self._kernel.first_badge + (program.cvm if left is None else left[1]))
-        return call_of(self._kernel.tick, thread.number, layer, number, _signature(number), arguments, value)
+        return call_of(self._kernel.tick, thread.number, layer, number, signature("aarch64", number), arguments, value)
 
     def _unknown(self, thread: Thread, number: int, arguments: tuple[int, ...]) -> Outcome:
         known = call_at("aarch64", number)
@@ -381,13 +381,6 @@ def _written(effects: list[Effect]) -> Callable[[int, int], bytes]:
         raise TargetError(f"{address:#x} is not mapped")
 
     return read
-
-
-@cache
-def _signature(number: int) -> Signature:
-    """The name of a call and how many arguments it takes."""
-    known = call_at("aarch64", number)
-    return Signature(f"syscall_{number}", 6) if known is None else Signature(known.name, len(known.arguments))
 
 
 @cache

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from cvmdbg.guests.linux.decoder import Caller, Style, entering, leaving
-from cvmdbg.guests.linux.facts import Call, calls
+from cvmdbg.guests.linux.facts import Call, call_at, calls
 from cvmdbg.target import TargetError
 from sessions.event import Captured, Effect, MemoryWrite, Observation
+from sessions.served import WORDS, Signature
 
 ABI = "aarch64"
 KEPT = 256
@@ -28,6 +29,13 @@ _NUMBERS = frozenset(
     )
 )
 """Kinds whose text needs no memory."""
+
+
+@cache
+def signature(abi: str, number: int) -> Signature:
+    """The name of a call and how many of its words are arguments; all six of one that is not known."""
+    known = call_at(abi, number)
+    return Signature(f"syscall_{number}", WORDS) if known is None else Signature(known.name, len(known.arguments))
 
 
 @cache

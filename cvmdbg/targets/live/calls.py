@@ -13,14 +13,12 @@ from errno import ENOSYS
 from cvmdbg.elf import ElfImage
 from cvmdbg.guests.guest import Compartment, Module, Tap
 from cvmdbg.guests.intravisor.facts import TAPPED
-from cvmdbg.guests.linux.facts import Call as Known
 from cvmdbg.guests.linux.facts import call_at
-from cvmdbg.guests.linux.tracing import Served
+from cvmdbg.guests.linux.tracing import Served, signature
 from sessions.event import Observation
-from sessions.served import Signature, call_of
+from sessions.served import call_of
 
 LOW = (1 << 64) - 1
-PARAMETERS = 6
 MACHINE = "M→H"
 """From the machine to whoever runs it."""
 
@@ -87,12 +85,8 @@ class Calls:
         if known is not None:
             served = Served(known, call.words, 0, self.read, (), result, tick, self.abi.name)
             found = served.captured()
-        signature = _signature(known, call.number)
-        return [*found, call_of(tick, thread, MACHINE, call.number, signature, call.words, result)]
-
-
-def _signature(known: Known | None, number: int) -> Signature:
-    return Signature(f"syscall_{number}", PARAMETERS) if known is None else Signature(known.name, len(known.arguments))
+        named = signature(self.abi.name, call.number)
+        return [*found, call_of(tick, thread, MACHINE, call.number, named, call.words, result)]
 
 
 # ---- into LKL --------------------------------------------------------------------------------------------------------
